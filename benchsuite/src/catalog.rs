@@ -28,7 +28,7 @@ pub(crate) fn competitors(site: &Site) -> Result<Vec<Competitor>, String> {
     };
     let laid = lay(BUCKETS[0], "resnet", VERSIONS)
         .and_then(|()| (0..MODELS).try_for_each(|model| lay(BUCKETS[1], &format!("resnet-{model}"), VERSIONS_EACH)));
-    laid.map_err(|error| format!("cannot write the catalogue: {error}"))?;
+    laid.map_err(|error| format!("cannot write the catalog: {error}"))?;
     for bucket in BUCKETS {
         site.make_bucket(bucket)?;
         upload(site, bucket, &site.kit.work.join("catalog").join(bucket))?;

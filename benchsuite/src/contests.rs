@@ -43,11 +43,11 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
     match name {
         "push" | "pull" => {
             let load = Load { bucket: "bench-single", file: "best_model.pth", size: MODEL };
-            let title = if pushing { "a model of 132 MiB" } else { "the same model, back" };
+            let title = if pushing { "a model of 132 MiB" } else { "the same model" };
             let mut contest = one_file(minio, load, &Peer::ALL, pushing, title)?;
             contest.about += if pushing {
-                "What each sends and proves differs: see the second column. modeldepot leaves the bytes out of the \
-                 signature and has the server compare their CRC64NVME instead."
+                "The second column says what each sends and verifies. modeldepot does not sign the data, and has the \
+                 server verify its CRC64NVME instead."
             } else {
                 "All fetch the object that modeldepot pushed."
             };
@@ -67,7 +67,7 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
             let (competitors, absent) = made.map_err(Outcome::Failed)?;
             let title = if pushing { "2,000 files of 4 KiB, as one version" } else { "the same folder" };
             let about = if pushing {
-                "Each file is an object; modeldepot's manifest is one more."
+                "Each file becomes an object; modeldepot adds a manifest."
             } else {
                 "modeldepot fetches what it pushed; the others fetch the same files without a manifest."
             };
@@ -85,12 +85,12 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
         "catalog" => Ok(Contest {
             competitors: catalog::competitors(minio).map_err(Outcome::Failed)?,
             rounds: options.rounds,
-            about: "Both read keys alone, of which MinIO lists 1,000 in an answer.".to_owned(),
-            ..blank(minio, "listings of much")
+            about: "Both read only keys, of which MinIO lists 1,000 per response.".to_owned(),
+            ..blank(minio, "large listings")
         }),
         "start" => {
             let (competitors, absent) = start::competitors(minio);
-            let about = "How soon each is ready for work.".to_owned();
+            let about = "The time until each is ready for work.".to_owned();
             // Runs are short, and so is the contest.
             let rounds = options.rounds * 3;
             Ok(Contest {
@@ -109,7 +109,8 @@ pub(crate) fn build(name: &str, tools: &Tools, options: &Options, minio: &Site) 
             }
             let (site, server, wire) = network::far_minio(tools, minio)?;
             let load = Load { bucket: "bench-network", file: "model-64.bin", size: 64 * MIB };
-            let title = if pushing { "64 MiB over a long and lossy wire" } else { "the same over the same wire" };
+            let title =
+                if pushing { "64 MiB over a slow and lossy network" } else { "the same file over the same network" };
             let mut contest = one_file(&site, load, &FAR, pushing, title)?;
             contest.about += network::ABOUT;
             contest.rounds = options.rounds.min(3);
@@ -170,9 +171,9 @@ fn memory(options: &Options, minio: &Site) -> Result<Contest, String> {
         competitors,
         absent,
         warm_up: false,
-        about: "One run each; what was pulled is compared with what was pushed.".to_owned(),
+        about: "One run each; the pulled file is compared with the pushed one.".to_owned(),
         buckets: vec![(minio.clone(), bucket)],
-        ..blank(minio, "pushes and pulls by the length of the file")
+        ..blank(minio, "pushes and pulls of files of different size")
     })
 }
 
@@ -196,7 +197,7 @@ fn embedded(options: &Options, minio: &Site, pushing: bool) -> Result<Contest, S
         competitors,
         compared: true,
         rounds: options.rounds,
-        about: "CPU and memory are the client's.".to_owned(),
+        about: "CPU and memory are those of the client.".to_owned(),
         buckets: vec![(minio.clone(), load.bucket), (site.clone(), load.bucket)],
         kept: vec![Box::new(server)],
         ..blank(minio, if pushing { "a push to the embedded server" } else { "a pull from the embedded server" })

@@ -30,7 +30,7 @@ const WAYS: [Way; 5] = [
         peer: Peer::Modeldepot,
         flags: &[],
         pushes: "MD5, BLAKE3 and CRC64NVME of each file; each created only if absent, manifest last",
-        pulls: "BLAKE3 of each file is the published one; each synced to the disk, then all renamed into place",
+        pulls: "BLAKE3 of each file compared with the published one; each synced to disk, then all renamed into place",
     },
     Way {
         name: "modeldepot --no-sync",
@@ -38,7 +38,7 @@ const WAYS: [Way; 5] = [
         peer: Peer::UnsyncedModeldepot,
         flags: &["--no-sync"],
         pushes: "",
-        pulls: "the same, without the sync: as safe from a power failure as its peers",
+        pulls: "the same without the sync: like its peers, not safe from a power failure",
     },
     Way {
         name: "s5cmd",
@@ -53,16 +53,16 @@ const WAYS: [Way; 5] = [
         folder: "rclone",
         peer: Peer::Rclone,
         flags: &[],
-        pushes: "`copy`, its defaults (4 transfers): MD5 of each file",
-        pulls: "`copy`, its defaults (4 transfers): MD5 of each file is its ETag",
+        pushes: "`copy` with its defaults (4 transfers): MD5 of each file",
+        pulls: "`copy` with its defaults (4 transfers): MD5 of each file compared with its ETag",
     },
     Way {
         name: "rclone --transfers 32",
         folder: "rclone-32",
         peer: Peer::Rclone,
         flags: &["--transfers", "32"],
-        pushes: "`copy`, 32 transfers: MD5 of each file",
-        pulls: "`copy`, 32 transfers: MD5 of each file is its ETag",
+        pushes: "`copy` with 32 transfers: MD5 of each file",
+        pulls: "`copy` with 32 transfers: MD5 of each file compared with its ETag",
     },
 ];
 

@@ -53,7 +53,7 @@ pub(crate) fn room(site: &Site) -> Result<(), String> {
     let free = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
     match free {
         Some(free) if free < ROOM >> 10 => {
-            Err(format!("needs {} GiB of free disk, there are {}", ROOM >> 30, free >> 20))
+            Err(format!("needs {} GiB of free disk space, there are {}", ROOM >> 30, free >> 20))
         }
         _ => Ok(()),
     }

@@ -24,10 +24,9 @@ const LOSS: &str = "0.01";
 
 /// What readers should know about the wire.
 pub(crate) const ABOUT: &str = "\
-MinIO and its clients are in two network namespaces. The wire between them is a process (`benchsuite/wire.py`) \
-that delays every packet by 25 ms, which is a round trip of 50 ms, and loses 1 % of them, each way, each packet by \
-itself; packets have up to 1,500 bytes. Rate and queue are not limited. TCP's \
-congestion control is cubic on both sides.";
+MinIO and its clients are in two network namespaces, connected by a process (`benchsuite/wire.py`) that delays every \
+packet by 25 ms (a round trip of 50 ms) and drops 1 % of them at random in each direction. Packets have up to 1,500 \
+bytes; rate and queue length are not limited. TCP's congestion control is cubic on both sides.";
 
 /// Creates the namespaces and the wire, and removes them when its input ends: by a return, by Ctrl-C or by `kill -9`.
 const WATCHDOG: &str = r#"

@@ -7,7 +7,7 @@ const HEAD: &str = "\
 # Benchmarks
 
 Written by `cargo xtask bench`, which runs modeldepot and its peers in turn and measures each process from start to end. The
-numbers are of one machine on one day; run it on yours.
+numbers are from one machine on one day; run it on yours.
 
 ![Wall times of push and pull](benchmarks.svg)
 
@@ -16,17 +16,17 @@ numbers are of one machine on one day; run it on yours.
 const HOW: &str = "\
 ## How it is measured
 
-- Round by round, each competitor once, in an order that rotates. The first round is a warm-up and is not counted, except
-  where noted. A value is the median over the rounds.
-- Wall time is from before the process is started to after it has ended. CPU time is user and system, of the client
-  alone. Peak memory is the kernel's count of resident pages; what is no more than the measuring process has itself
-  cannot be told. A ratio is that of the first row to this one: below 1 the first takes less.
-- Before each run, untimed: its name is a new one or its target folder is empty, and `sync` has written what the one
-  before left. After each run, untimed: what arrived is looked at (of pulls, each byte in the first round), and removed.
-- Everything is on one machine: client and server share its cores, over loopback and without TLS. Files that are pushed
-  are in the page cache, and so is what MinIO reads.
-- Peers run with their defaults except where a flag is named. MinIO has one drive and its defaults.
-- boto3 and obstore start a Python, as their users do.
+- In each round every competitor runs once, in an order that rotates. The first round is a warm-up and does not count, except
+  where noted. Values are medians over the rounds.
+- Wall time runs from before the process starts until it has ended. CPU time is user and system time of the client only. Peak
+  memory is the kernel's count of resident pages; values below the measuring process's own cannot be determined. A ratio compares
+  the first row with this one: below 1, modeldepot takes less.
+- Before each run, untimed: a new name or an empty target folder, and `sync` to write what the previous run left. After each run,
+  untimed: the result is checked (for pulls, every byte in the first round) and removed.
+- Client and server share the cores of one machine, and talk over loopback without TLS. Files to push are in the page cache, and so
+  are the objects that MinIO reads.
+- Peers run with their defaults, except where a flag is named. MinIO has one drive and its defaults.
+- boto3 and obstore include the start of Python, as for their users.
 
 ";
 

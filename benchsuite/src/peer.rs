@@ -49,12 +49,12 @@ impl Peer {
                  created only if absent, manifest last"
             }
             Self::Boto3 => {
-                "the original pipeline: MD5 in a read of its own, upload_file (CRC32 and SHA-256 of each part), manifest"
+                "the boto3 pipeline: MD5 in a separate read, upload_file (CRC32 and SHA-256 of each part), manifest"
             }
             Self::S5cmd | Self::SyncedS5cmd => "`cp`: MD5 and SHA-256 of each part, no digest of the whole",
             Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
             Self::Mc => "`cp`: signed chunks (SHA-256), no digest of the whole",
-            Self::Rclone => "`copyto`: MD5 first, in a read of its own; one request, above 200 MiB parts of 5 MiB",
+            Self::Rclone => "`copyto`: MD5 in a separate read first; one request, or parts of 5 MiB above 200 MiB",
             Self::Obstore => "`put`: SHA-256 of each part, no digest of the whole",
             Self::Curl => "`-T` to a presigned URL: no digest",
         }
@@ -63,15 +63,15 @@ impl Peer {
     /// Describes what a pull does, and what that verifies.
     pub(crate) const fn pulls(self) -> &'static str {
         match self {
-            Self::Modeldepot => "BLAKE3 is the published one; synced to the disk, then renamed into place",
-            Self::UnsyncedModeldepot => "the same, without the sync: as safe from a power failure as its peers",
-            Self::Boto3 => "the original pipeline: manifest, listing, download_file, MD5 in a read of its own",
-            Self::S5cmd => "`cp`: ranges at once, nothing compared",
+            Self::Modeldepot => "BLAKE3 compared with the published one; synced to disk, then renamed into place",
+            Self::UnsyncedModeldepot => "the same without the sync: like its peers, not safe from a power failure",
+            Self::Boto3 => "the boto3 pipeline: manifest, listing, download_file, MD5 in a separate read",
+            Self::S5cmd => "`cp`: parallel ranges, nothing compared",
             Self::TunedS5cmd => "the same with `--part-size 8 --concurrency 8`",
-            Self::SyncedS5cmd => "the same, then `sync` of the file",
+            Self::SyncedS5cmd => "the same, followed by `sync` of the file",
             Self::Mc => "`cp`: one request, nothing compared",
             Self::Rclone => {
-                "`copyto`: one request, above 256 MiB four; of what came in parts only the size is compared"
+                "`copyto`: one request, or four above 256 MiB; only the size is compared after parallel requests"
             }
             Self::Obstore => "`get`, streamed to a file: one request, nothing compared",
             Self::Curl => "`-o` from a presigned URL: one request, nothing compared",

@@ -12,8 +12,8 @@ pub(crate) fn competitors(site: &Site) -> (Vec<Competitor>, Vec<String>) {
 
 fn starter(site: &Site, peer: Peer) -> Competitor {
     let does = match peer {
-        Peer::Boto3 => "imports boto3 and makes a client, to print the help of the pipeline",
-        Peer::Obstore => "imports obstore and makes a store",
+        Peer::Boto3 => "imports boto3 and creates a client, then prints the pipeline's help",
+        Peer::Obstore => "imports obstore and creates a store",
         Peer::S5cmd => "`version`",
         _ => "`--version`",
     };

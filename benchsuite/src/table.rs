@@ -42,7 +42,7 @@ pub(crate) fn markdown(table: &Table, floor: f64) -> String {
         page += &line(cells);
     }
     for absent in &table.absent {
-        page += &format!("\nLeft out: {absent}.\n");
+        page += &format!("\nNot measured: {absent}.\n");
     }
     page
 }
@@ -94,7 +94,7 @@ A file.
 | peer | copies | 1.00 s |  | 0.50 s | 20 MiB | 0.50 | 0.50 |
 | slow | copies | over 600 s |  | 300.0 s | 20 MiB | < 0.00 | < 0.00 |
 
-Left out: mc: needs go.
+Not measured: mc: needs go.
 ";
         assert_eq!(markdown(&table, 0.0), expected);
     }

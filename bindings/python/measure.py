@@ -1,12 +1,12 @@
-"""Measures the package beside the command: wall time, memory, and how soon Ctrl-C ends a transfer.
+"""Compares the package with the command: wall time, memory, and how quickly Ctrl-C ends a transfer.
 
-    measure.py COMMAND [ROUNDS]
+measure.py COMMAND [ROUNDS]
 
 COMMAND is a built `modeldepot`; the package is the one that this Python imports. Both push and pull the same 132 MB on
-one server of COMMAND's, by turns, each time in a process of its own and an empty folder. Prints medians.
+a server started with COMMAND, in turn, each in a new process and an empty folder. Prints medians.
 
-Of Python the call is timed, in a process that has been started for it; the command is timed from its start to its end.
-Memory is the peak of the process above that of one that only starts Python, as Linux counts it.
+For Python, only the call is timed, in a process started for it; the command is timed from start to end. Memory is the
+peak above that of a process that only starts Python, as counted by Linux.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import Callable
 
 SIZE = 132_000_000
 
-# The peak is asked of the process itself: what wait4 tells counts the memory of its parent too.
+# Read by the process itself: wait4 would include memory inherited from its parent.
 PEAK = """
 for line in open("/proc/self/status"):
     if line.startswith("VmHWM"):
         print(line.split()[1])
 """
-# One verb, then the seconds that its call took.
+# Runs one verb, and prints the seconds that the call took.
 CHILD = """
 import time
 from modeldepot import ModelStorage
@@ -61,7 +61,7 @@ def python(code: str) -> list[str]:
 
 
 def settled() -> None:
-    """Lets the disk finish what the last one left it."""
+    """Waits until the disk has written what the previous run left behind."""
     os.sync()
     shutil.rmtree("back", ignore_errors=True)
 
@@ -70,7 +70,7 @@ def transfers(command: str, rounds: int) -> None:
     bare = statistics.median(run(python(""))[1][0] for _ in range(5))
     walls: dict[tuple[str, str], list[float]] = {}
     peaks: dict[str, list[float]] = {"push": [], "pull": []}
-    # The first round warms up.
+    # The first round is a warm-up.
     for index in range(rounds + 1):
         ours, theirs = f"1.{index}", f"2.{index}"
         turns: list[tuple[str, str, list[str]]] = [

@@ -92,10 +92,10 @@ def test_a_version_shows_all_there_is(at):
     assert '"manifest_blake3"' in page.locator("pre.record").inner_text()
 
 
-def test_a_version_of_the_original_pipeline(at):
+def test_a_version_of_the_python_pipeline(at):
     page = at.page("/models/original_classifier/versions/20250901_090000")
     text = page.locator("main").inner_text()
-    assert "original" in text and "no published digest" in text and "700.0 kB" in text
+    assert "Python pipeline" in text and "no published digest" in text and "700.0 kB" in text
     assert page.locator("figure.chart").count() == 2, "its curves are drawn"
 
 

@@ -1,4 +1,4 @@
-//! The test binaries of the workspace: built once, and run directly, so that several run at the same time.
+//! The test binaries of the workspace: built once and run directly, so that several can run at the same time.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,21 +8,21 @@ use crate::{announce, cargo, clean, root, spelled};
 /// A test binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Binary {
-    /// The folder of its package, where cargo would run it.
+    /// The folder of its package, in which cargo would run it.
     folder: PathBuf,
-    /// `it`, say; none for the unit tests of the sources.
+    /// For example `it`; `None` for the unit tests.
     pub(crate) target: Option<String>,
     path: PathBuf,
 }
 
 impl Binary {
-    /// Returns `modeldepot-cli it`.
+    /// Returns a name such as `modeldepot-cli it`.
     pub(crate) fn name(&self) -> String {
         let package = self.folder.file_name().unwrap_or_default().to_string_lossy();
         format!("{package} {}", self.target.as_deref().unwrap_or("unit"))
     }
 
-    /// Returns true for one of the library's.
+    /// Returns true if it belongs to the library.
     pub(crate) fn is_of_the_library(&self, target: &str) -> bool {
         self.folder == root().join("crates/modeldepot") && self.target.as_deref() == Some(target)
     }
@@ -35,7 +35,7 @@ impl Binary {
     }
 }
 
-/// Builds all of them, and the command and the examples with them.
+/// Builds all test binaries, the command and the examples.
 pub(crate) fn build() -> Result<Vec<Binary>, String> {
     let mut command = cargo(["test", "--workspace", "--locked", "--no-run"]);
     command.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -48,10 +48,10 @@ pub(crate) fn build() -> Result<Vec<Binary>, String> {
     if found.is_empty() { Err("cargo has built no test binary".to_owned()) } else { Ok(found) }
 }
 
-/// Reads one of cargo's messages.
+/// Parses one of cargo's messages.
 fn binary(message: &str) -> Option<Binary> {
     let path = text(message, "executable")?;
-    // Not the command itself, nor an example.
+    // Skip the command itself and the examples.
     let profile = message.split_once("\"profile\":{")?.1;
     if !profile.split_once('}')?.0.contains("\"test\":true") {
         return None;
@@ -66,7 +66,7 @@ fn binary(message: &str) -> Option<Binary> {
     })
 }
 
-/// Returns the first text with a name. Paths with quotes or backslashes in them are not understood.
+/// Returns the first string with this name. Does not handle escaped quotes or backslashes.
 fn text<'a>(message: &'a str, name: &str) -> Option<&'a str> {
     message.split_once(&format!("\"{name}\":\""))?.1.split('"').next()
 }

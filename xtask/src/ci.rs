@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that a change must pass. Cheap checks first; a failure does not hide the next.
+//! `cargo xtask ci`: every check that a change must pass. Cheap ones come first; after a failure, the others still run.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::{
     run as run_command, test,
 };
 
-/// Seeds of faults. `cargo xtask test` runs fewer, which is quicker while one works.
+/// The number of fault seeds. `cargo xtask test` uses fewer, to be quicker during development.
 const SEEDS: &str = "200";
 
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
@@ -24,13 +24,13 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("clippy", || {
         run_command(&mut cargo(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     });
-    // The tests turn the feature `oidc` on for all of them: this is what a first build has.
+    // The tests enable the feature `oidc` in the whole workspace; default builds do not have it.
     report.step("clippy, without the feature oidc", || {
         let packages = ["--package", "modeldepot-server", "--package", "modeldepot-cli", "--lib", "--bins"];
         run_command(cargo(["clippy", "--locked"]).args(packages).args(["--", "-D", "warnings"]))
     });
     package::run(report);
-    // --lib: the command and the library have the same name, so their pages would overwrite each other.
+    // Only libraries: the command and the library have the same name, so their pages would overwrite each other.
     report.step("documentation", || {
         let flags = "-D warnings -D rustdoc::broken_intra_doc_links";
         run_command(cargo(["doc", "--workspace", "--lib", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", flags))
@@ -42,7 +42,8 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     fuzz::run(report, &fuzz::Options::default());
 }
 
-/// Who may never depend on what. `deny.toml` says it of the whole workspace; this adds whose business it is.
+/// A dependency that a crate must not have. `deny.toml` has such rules for the whole workspace; these are for single
+/// crates.
 struct Rule {
     scope: &'static [&'static str],
     banned: &'static [&'static str],
@@ -75,7 +76,7 @@ const RULES: &[Rule] = &[
 fn dependency_rules() -> Outcome {
     let mut broken = Vec::new();
     for rule in RULES {
-        // Every target: what only Windows would pull counts as well.
+        // All targets, because dependencies for Windows count as well.
         let mut tree = cargo(["tree", "--locked", "--target", "all", "--prefix", "none", "--format", "{p}"]);
         let tree = match quietly(tree.args(rule.scope)) {
             Ok(tree) => tree,
@@ -89,8 +90,8 @@ fn dependency_rules() -> Outcome {
     if broken.is_empty() { Outcome::Ok } else { Outcome::Failed(broken.join("; ")) }
 }
 
-/// The embedded server fails, ignores conditions and plays AWS only for tests. Tests of the command do get that, for their
-/// builds unite the features of all that is built; what people install must not.
+/// Fault injection, ignored conditions and AWS rules of the embedded server are for tests only. Builds of the command's
+/// tests include them, because cargo unites the features of everything it builds; what people install must not.
 fn no_faults_in_a_release() -> Outcome {
     for package in ["modeldepot-cli", "modeldepot-server"] {
         let mut tree = cargo(["tree", "--locked", "--target", "all", "--prefix", "none", "--format", "{p} {f}"]);
@@ -117,7 +118,8 @@ fn deny(report: &mut Report, tools: &Tools) {
         report.step("advisories", || Outcome::Skipped(why.clone()));
         return;
     }
-    // Without the graphs, which would be a thousand lines for the duplicates: `cargo tree --invert NAME` has them.
+    // Without dependency graphs, which would add a thousand lines for the duplicates; `cargo tree --invert NAME` prints
+    // them.
     report.step("licences, bans, sources", || {
         run_command(&mut deny(&["check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
     });
@@ -127,7 +129,7 @@ fn deny(report: &mut Report, tools: &Tools) {
     });
 }
 
-/// Has `docker-compose.yml` read by Docker's own plug-in, or by the loader inside it.
+/// Checks `docker-compose.yml` with Docker's plug-in, or with the loader that it uses.
 fn compose(report: &mut Report, tools: &Tools) {
     let mut docker = Command::new("docker");
     docker.args(["compose", "--profile", "*", "config", "--quiet"]).current_dir(root());

@@ -1,11 +1,11 @@
-//! Outside S3 clients at their ordinary work on the embedded server: `tests/clients`, a file for each.
+//! Tests other S3 clients on the embedded server: `tests/clients`, one file per client.
 //!
 //! ```text
-//! target/clients/venv/   a Python environment with all that are written in Python, and pytest
-//! target/clients/made    what it was made of; with this up to date it costs nothing
+//! target/clients/venv/   a Python environment with pytest and all clients written in Python
+//! target/clients/made    what it was made from, so that it is only rebuilt after a change
 //! ```
 //!
-//! The others are in `target/tools/bin`.
+//! The other clients are in `target/tools/bin`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::{quietly, root};
 
 const REQUIREMENTS: &str = "tests/clients/requirements.txt";
 
-/// Every client has a file `tests/clients/test_NAME.py`; those that are no Python package need a program.
+/// Each client has a file `tests/clients/test_NAME.py`; those that are not Python packages need a program.
 static CLIENTS: [(&str, Option<Tool>); 13] = [
     ("boto3", None),
     ("aws", None),
@@ -36,7 +36,8 @@ static CLIENTS: [(&str, Option<Tool>); 13] = [
     ("mc", Some(MC)),
 ];
 
-/// Returns the tests of every client, or of those whose name contains `filter`. What cannot be installed is skipped by name.
+/// Returns the tests of every client, or of those whose name contains `filter`. Clients that cannot be installed are
+/// reported as skipped.
 pub(crate) fn lanes<'a>(report: &mut Report, tools: &'a Tools, filter: Option<&str>) -> Vec<Lane<'a>> {
     let python = report.step_with("clients: environment", || environment().map_err(Outcome::Skipped));
     let wanted = CLIENTS.iter().filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter)));
@@ -65,14 +66,14 @@ fn pytest(python: &Path, client: &str, tools: &Tools) -> Command {
     pytest
 }
 
-/// Returns the Python that has the clients, installed if need be; the error says what the machine lacks.
+/// Returns the Python that has the clients, installing them if necessary; the error says what the machine lacks.
 fn environment() -> Result<PathBuf, String> {
     let folder = root().join("target/clients");
     let venv = folder.join("venv");
     let python = venv.join("bin/python");
     let requirements =
         fs::read_to_string(root().join(REQUIREMENTS)).map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
-    // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
+    // Programs in a Python environment contain its absolute path, so a moved checkout needs a new one.
     let wanted = format!("{}\n{requirements}", venv.display());
     let stamp = folder.join("made");
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -83,7 +84,7 @@ fn environment() -> Result<PathBuf, String> {
     quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))
         .map_err(|why| format!("needs python3 with `venv`: {why}"))?;
     say(format_args!("installing {REQUIREMENTS}"));
-    // The file names everything that anything in it needs: nothing is left to find out.
+    // The file pins all dependencies, so pip resolves nothing.
     let install = ["-m", "pip", "install", "--quiet", "--no-input", "--no-deps", "--requirement", REQUIREMENTS];
     quietly(Command::new(&python).args(install).current_dir(root()))?;
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;

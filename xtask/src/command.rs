@@ -1,4 +1,4 @@
-//! How the chores start other programs.
+//! Starts other programs.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ pub fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Returns a `cargo` command at the root, as if it were typed in a shell.
+/// Returns a `cargo` command in the workspace root, with the environment of a shell.
 pub fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut cargo = Command::new("cargo");
     clean(&mut cargo).args(args).current_dir(root());
     cargo
 }
 
-/// Takes from a command's environment what `cargo xtask` has put into it.
+/// Removes from a command's environment what `cargo xtask` has added.
 pub fn clean(command: &mut Command) -> &mut Command {
-    // What `cargo run` adds to our environment would reach build scripts: one that watches CARGO_MANIFEST_DIR
-    // (ring's does) would be rebuilt at each change between `cargo xtask test` and a plain `cargo test`.
+    // Variables set by `cargo run` would reach build scripts: one that watches CARGO_MANIFEST_DIR (like ring's) would
+    // be rerun whenever `cargo xtask test` and `cargo test` alternate.
     for (name, _) in std::env::vars_os() {
         let added =
             name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
@@ -34,20 +34,20 @@ pub fn clean(command: &mut Command) -> &mut Command {
     command
 }
 
-/// The command, as `cargo test --workspace` has built it. To build its package alone would compile half of the tree once
-/// more, with other features.
+/// The command as built by `cargo test --workspace`. Building its package alone would recompile half of the tree with
+/// other features.
 pub fn built_command() -> PathBuf {
     root().join("target/debug/modeldepot")
 }
 
-/// Runs a command with its output on ours, after saying which.
+/// Prints a command and runs it, with its output on ours.
 pub fn run(command: &mut Command) -> Result<(), String> {
     announce(command);
     let status = if output::is_kept() { watch(command, |_| {}) } else { command.status() };
     ended(command, status)
 }
 
-/// Runs a command in silence and returns what it printed; a failure carries its last line on stderr.
+/// Runs a command silently and returns its output; the error has its last line on stderr.
 pub fn quietly(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("cannot start {}: {error}", spelled(command)))?;
     if output.status.success() {
@@ -74,25 +74,25 @@ pub fn spelled(command: &Command) -> String {
         .join(" ")
 }
 
-/// Runs a `cargo test` or pytest, its output passed on line by line, and counts what it says.
+/// Runs `cargo test` or pytest, passes on its output line by line, and counts the tests that it reports.
 pub fn tallied(command: &mut Command, tally: &mut Tally) -> Result<(), String> {
     announce(command);
     let status = watch(command, |line| tally.add_line(line));
     ended(command, status)
 }
 
-/// Runs a command, passes its output on, and shows each line of it to `each`: of stdout, and of stderr if the step's
-/// output is kept.
+/// Runs a command, passes its output on, and calls `each` for every line of stdout, and of stderr if the step's output
+/// is captured.
 fn watch(command: &mut Command, mut each: impl FnMut(&str)) -> io::Result<ExitStatus> {
     let (reader, writer) = io::pipe()?;
     if output::is_kept() {
         command.stderr(writer.try_clone()?);
     }
     let child = command.stdout(writer).spawn();
-    // Our ends of the pipe for writing: while one is open, reading does not end.
+    // Drop our write ends of the pipe: reading does not end while one is open.
     command.stdout(Stdio::null()).stderr(Stdio::inherit());
     let mut child = child?;
-    // Bytes, not text: a failing test may print anything.
+    // Bytes rather than text: a failing test may print anything.
     for line in BufReader::new(reader).split(b'\n') {
         let mut line = line?;
         each(&String::from_utf8_lossy(&line));

@@ -1,5 +1,5 @@
-//! The files that other programs read: GitHub's workflows and forms, `docker-compose.yml`, the `Dockerfile`. Each is read by
-//! a program that knows its format, so that a mistake does not wait for the first pull request or the first release.
+//! Checks files for other programs: GitHub's workflows and forms, `docker-compose.yml`, the `Dockerfile`. Each is read
+//! by a program that knows its format, so that mistakes show before the first pull request or release.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::report::{Outcome, Report};
 use crate::tools::{ACTIONLINT, CHECK_JSONSCHEMA, HADOLINT, Tool, Tools};
 use crate::{root, run as run_command};
 
-/// A schema that `check-jsonschema` brings along, and the files it is for.
+/// A schema bundled with `check-jsonschema`, and the files it applies to.
 struct Schema {
     step: &'static str,
     name: &'static str,
@@ -50,7 +50,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         let args = ["--builtin-schema", schema.name].map(PathBuf::from);
         lint(report, tools, schema.step, &CHECK_JSONSCHEMA, || Ok([args.to_vec(), schema.files(&root())?].concat()));
     }
-    // The schema knows no expressions, no inputs of actions and no shell.
+    // The schema does not cover expressions, inputs of actions and shell code.
     let no_shell = ["-shellcheck=", "-pyflakes="].map(PathBuf::from);
     lint(report, tools, "workflows, by actionlint", &ACTIONLINT, || {
         Ok([no_shell.to_vec(), SCHEMAS[0].files(&root())?].concat())
@@ -72,7 +72,7 @@ fn lint(
 }
 
 impl Schema {
-    /// Returns its files, sorted; that there is none is a failure, lest a renamed folder passes unchecked.
+    /// Returns the files, sorted. Having none is an error, so that a renamed folder does not pass unchecked.
     fn files(&self, root: &Path) -> Result<Vec<PathBuf>, String> {
         let folder = root.join(self.folder);
         let entries = fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;

@@ -1,4 +1,4 @@
-//! The REST service held to its own description, by an outside program.
+//! Tests the REST service against its own OpenAPI document, with another program.
 
 use std::process::Command;
 
@@ -8,13 +8,13 @@ use crate::servers;
 use crate::tools::{SCHEMATHESIS, Tools};
 use crate::{root, run as run_command};
 
-/// Requests that are made up for each operation in each phase.
+/// Requests generated per operation and phase.
 const EXAMPLES: &str = "8";
 
-/// The same requests in each run. Which ones are left out is luck either way.
+/// A fixed seed, for the same requests in each run.
 const SEED: &str = "7";
 
-/// Runs every check of schemathesis on the running service.
+/// Runs all checks of schemathesis on a running service.
 pub(crate) fn run(report: &mut Report, tools: &Tools) {
     let Some(schemathesis) = report.step_with("schemathesis", || tools.get(&SCHEMATHESIS).map_err(Outcome::Skipped))
     else {
@@ -23,7 +23,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
     report.step("the REST service and its description", || {
         let program = built_command();
         let (s3, service) = servers::modeldepot(&program)?;
-        // Something to be found: the names are those of the description's examples.
+        // Data to find, with the names in the document's examples.
         let model = root().join("README.md");
         let push =
             ["push", "plant_classifier", "--version", "20251028_181858", "--meta", "val_accuracy=0.95", "--quiet"];
@@ -34,7 +34,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
             .arg(root().join("tests/rest/schemathesis.toml"))
             .args(["run", "--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED, "--no-color"])
             .arg(format!("{service}/api/v1/openapi.json"))
-            // It leaves a folder of its own where it runs.
+            // It creates a folder in its working directory.
             .current_dir(root().join("target"));
         run_command(&mut command)
     });

@@ -1,12 +1,12 @@
-//! `cargo xtask fuzz`: the parsers, on inputs that nobody meant, for as long as one likes.
+//! `cargo xtask fuzz`: fuzzes the parsers.
 
 use crate::report::{Outcome, Report};
 use crate::{built, run as run_command};
 
-/// Seconds for each target where nothing else is said.
+/// The default number of seconds per target.
 const SECONDS: &str = "20";
 
-/// What was typed.
+/// The command line.
 pub(crate) struct Options {
     target: String,
     seconds: String,
@@ -36,7 +36,7 @@ impl Options {
     }
 }
 
-/// Fuzzes every target, or one, each for so many seconds.
+/// Fuzzes all targets or one, each for this many seconds.
 pub(crate) fn run(report: &mut Report, options: &Options) {
     let Some(binaries) = report.step_with("build", || built::build().map_err(Outcome::Failed)) else { return };
     let filter = format!("fuzz::{}", options.target);

@@ -1,7 +1,7 @@
-//! `cargo xtask generate`: rewrites the committed files that are derived from code.
+//! `cargo xtask generate`: rewrites the committed files that are generated from code.
 //!
-//! Each has a test with `generated_` in its name that compares it with what the code says, and rewrites it
-//! when `UPDATE_GENERATED` is set.
+//! Each has a test with `generated_` in its name, which compares it with the code, and rewrites it if
+//! `UPDATE_GENERATED` is set.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub(crate) fn run(report: &mut Report) {
     });
 }
 
-/// The same, as a check: no committed file may change by it.
+/// Checks that no committed file would change.
 pub(crate) fn check() -> Outcome {
     match changed_by_generating() {
         Ok(changed) if changed.is_empty() => Outcome::Ok,
@@ -37,9 +37,9 @@ pub(crate) fn check() -> Outcome {
     }
 }
 
-/// Generates all, and returns the paths of what is no longer as it was.
+/// Generates all files, and returns the paths of those that changed.
 fn changed_by_generating() -> Result<Vec<String>, Outcome> {
-    // Built before the first look: an edit made during a long build is not ours.
+    // Built before the snapshot, so that edits made during a long build do not count.
     run_command(&mut cargo(["test", "--workspace", "--locked", "--tests", "--no-run"])).map_err(Outcome::Failed)?;
     let before = snapshot().map_err(Outcome::Failed)?;
     let mut tally = Tally::default();
@@ -53,8 +53,8 @@ fn changed_by_generating() -> Result<Vec<String>, Outcome> {
     Ok(changed.map(|(path, _)| path.clone()).collect())
 }
 
-/// Reads every file of the work tree that git does not ignore. So no list of generated files has to be kept,
-/// and a tree with changes of its own can be checked.
+/// Reads every file in the work tree that Git does not ignore. This needs no list of generated files, and works in a
+/// tree with uncommitted changes.
 fn snapshot() -> Result<BTreeMap<String, Vec<u8>>, String> {
     let root: PathBuf = root();
     let listed = Command::new("git")

@@ -1,7 +1,7 @@
-//! `cargo xtask instructions`: how many instructions the hot loops take, counted and not timed.
+//! `cargo xtask instructions`: counts the instructions of the hot loops.
 //!
-//! A count is the same whatever else the machine does. It is of the processor that valgrind plays, which has AVX2 and not
-//! AVX-512.
+//! Unlike times, counts do not depend on the load of the machine. They are for the processor that valgrind emulates,
+//! which has AVX2 but not AVX-512.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::output::say;
 use crate::report::{Outcome, Report};
 use crate::{cargo, quietly, root, run as run_command};
 
-/// A loop, and the most instructions that it may take for each of its units.
+/// A loop, and the most instructions it may take per unit.
 struct Loop {
     name: &'static str,
     units: u64,
@@ -18,7 +18,7 @@ struct Loop {
     at_most: f64,
 }
 
-/// A tenth above what was counted when each was last looked at.
+/// Limits ten percent above the counts at the last change.
 const LOOPS: [Loop; 4] = [
     Loop { name: "part", units: 1 << 20, unit: "byte", at_most: 3.15 },
     Loop { name: "md5", units: 1 << 20, unit: "byte", at_most: 10.5 },
@@ -46,7 +46,7 @@ pub(crate) fn run(report: &mut Report) {
 
 impl Loop {
     fn check(&self, program: &Path) -> Result<(), String> {
-        // The difference leaves out what comes before the loop and after it.
+        // The difference excludes what comes before and after the loop.
         let (one, three) = (self.count(program, 1)?, self.count(program, 3)?);
         let found = three.saturating_sub(one) as f64 / 2.0 / self.units as f64;
         say(format_args!("  {}: {found:.2} instructions a {}, {:.2} allowed", self.name, self.unit, self.at_most));

@@ -5,22 +5,22 @@
 //! | `test`     | sets up servers and outside clients under `target/`, runs every test     |
 //! | `ci`       | everything that a change must pass, `test` included                      |
 //! | `instructions` | counts the instructions of the hot loops, against limits                 |
-//! | `fuzz`     | gives the parsers inputs that nobody meant, for as long as one likes     |
-//! | `mutants`  | plants bugs in the library, lists those that no test notices              |
-//! | `clients`  | runs outside S3 clients on the embedded server                           |
+//! | `fuzz`     | fuzzes the parsers                                                       |
+//! | `mutants`  | plants bugs in the library, and lists those that no test notices          |
+//! | `clients`  | runs other S3 clients on the embedded server                             |
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `readme`   | runs the code blocks of README.md as written                              |
 //! | `config-files` | checks the workflows, the issue forms, `docker-compose.yml`, the `Dockerfile` |
-//! | `package`  | packs what crates.io would get, and compiles it on its own               |
+//! | `package`  | builds the packages for crates.io, and compiles them on their own        |
 //! | `public-api` | compares the library's public API with its listing                     |
-//! | `generate` | rewrites the committed files that are derived from code                  |
-//! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for work by hand |
+//! | `generate` | rewrites the committed files that are generated from code                |
+//! | `servers`  | runs MinIO, SeaweedFS, Ceph, versitygw, moto and `rclone serve s3` for manual work |
 //! | `servers-table` | measures these servers, rewrites `docs/servers.md`                       |
 //! | `bench`    | compares the command with its peers, writes `docs/benchmarks.md`         |
 //!
-//! It depends on nothing but the standard library, so that the first `cargo xtask` of a fresh checkout
-//! starts in seconds. It needs a Unix (`sh`, process groups), and installs nothing outside `target/`, but for a Chromium
-//! where it is root on a Debian without one.
+//! It only depends on the standard library, so that the first `cargo xtask` in a fresh checkout starts in seconds. It
+//! needs Unix (`sh`, process groups), and installs nothing outside `target/`, except Chromium when run as root on a
+//! Debian without it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that talks to a terminal")]
 
 mod built;
@@ -150,7 +150,7 @@ fn main() -> ExitCode {
         ["bench", ref options @ ..] if !options.contains(&"--help") => {
             let mut bench =
                 cargo(["run", "--quiet", "--locked", "--package", "benchsuite", "--bin", "benchsuite", "--"]);
-            // Its exit code is ours: it has printed its own summary.
+            // Use its exit code: it has printed its own summary.
             let code = bench.args(options).status().ok().and_then(|status| u8::try_from(status.code()?).ok());
             code.map_or(ExitCode::FAILURE, ExitCode::from)
         }

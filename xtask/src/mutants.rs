@@ -1,6 +1,6 @@
-//! `cargo xtask mutants`: plants one small bug after the other in the library, and lists those that no test notices.
+//! `cargo xtask mutants`: plants small bugs in the library, one at a time, and lists those that no test notices.
 //!
-//! `.cargo/mutants.toml` names the survivors that are known and says why no test can notice them.
+//! `.cargo/mutants.toml` excludes known survivors, and says why no test can notice them.
 
 use std::fs;
 
@@ -9,15 +9,15 @@ use crate::report::Report;
 use crate::tools::{CARGO_MUTANTS, Tools};
 use crate::{clean, root, run as run_command};
 
-/// What was typed.
+/// The command line.
 #[derive(Default)]
 pub(crate) struct Options {
     files: Vec<String>,
-    /// A regular expression; only bugs whose description matches it are planted.
+    /// A regular expression; only bugs with a matching description are planted.
     only: Option<String>,
     /// Runs only the unit tests.
     unit: bool,
-    /// One of so many parts of the work: `2/8`.
+    /// A part of the work, such as `2/8`.
     shard: Option<String>,
 }
 
@@ -55,8 +55,8 @@ fn plant(tools: &Tools, options: &Options) -> Result<(), String> {
     fs::create_dir_all(&dir).map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
     let mut mutants = std::process::Command::new(program);
     clean(&mut mutants).current_dir(root());
-    // The sources are copied, without `target`. A target directory that outlives the copy keeps the registry's crates
-    // built: a cold build takes longer than ten bugs.
+    // The sources are copied without `target`. A target directory that outlives the copy keeps dependencies built; a
+    // cold build takes longer than ten bugs.
     mutants.env("CARGO_TARGET_DIR", dir.join("target")).env("TMPDIR", &dir);
     mutants.args([
         "mutants",
@@ -68,7 +68,7 @@ fn plant(tools: &Tools, options: &Options) -> Result<(), String> {
         "--colors",
         "never",
     ]);
-    // A bug that makes a loop endless is one that was noticed; how long the tests take depends on the machine.
+    // Bugs that cause endless loops count as noticed. How long the tests take depends on the machine.
     mutants.args(["--minimum-test-timeout", "120", "--output"]).arg(&dir);
     for file in &options.files {
         mutants.args(["--file", file]);

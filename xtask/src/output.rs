@@ -1,4 +1,4 @@
-//! Where the output of a step goes: to the terminal, or kept until the step ends, for steps that run side by side.
+//! The output of steps: printed immediately, or captured until the end for steps that run side by side.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Write as _;
 use std::time::Duration;
 
-/// What was kept of a step.
+/// The captured output of a step.
 #[derive(Default)]
 pub struct Kept {
     pub output: Vec<u8>,
@@ -18,7 +18,7 @@ thread_local! {
     static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
 }
 
-/// Runs `work` and keeps what it prints on this thread.
+/// Runs `work` and captures what it prints on this thread.
 pub fn kept<T>(work: impl FnOnce() -> T) -> (T, Kept) {
     KEPT.set(Some(Kept::default()));
     let done = work();
@@ -36,7 +36,7 @@ pub fn say(line: impl Display) {
     }
 }
 
-/// Prints bytes to stdout: what a test prints need not be text.
+/// Prints bytes to stdout, because tests may print something other than text.
 pub fn pass_on(bytes: &[u8]) {
     if !keep(bytes) {
         let _ = std::io::stdout().write_all(bytes);
@@ -56,16 +56,16 @@ pub fn cost(cpu: Duration) {
     });
 }
 
-/// Returns the CPU time of the commands that have ended so far and of their children. Linux only, zero elsewhere.
+/// Returns the CPU time of all finished commands and their children. Zero except on Linux.
 pub fn children_cpu() -> Duration {
     ticks("self", [15, 16])
 }
 
-/// Waits until a process has ended, and returns its CPU time and its children's. The caller must not have waited for it
-/// yet. Linux only, zero elsewhere.
+/// Waits until a process has ended, and returns its CPU time and that of its children. The caller must not have waited
+/// for it yet. Zero except on Linux.
 pub fn ended_cpu(pid: u32) -> Duration {
     let pid = pid.to_string();
-    // It has closed its output, so it ends now. One that does not is waited for by the caller.
+    // It has closed its output, so it should end soon. If not, the caller waits for it.
     for _ in 0..400 {
         match stat(&pid) {
             Some(fields) if fields.first().is_some_and(|state| state == "Z") => break,
@@ -78,14 +78,14 @@ pub fn ended_cpu(pid: u32) -> Duration {
 
 /// Adds up fields of `/proc/PID/stat`, counted from 0 as in proc(5), where the state is field 2.
 fn ticks(pid: &str, fields: [usize; 2]) -> Duration {
-    // Linux reports 100 ticks a second to programs, on every machine.
+    // Linux always reports 100 ticks per second to programs.
     let of = |stat: &[String], field: usize| stat.get(field - 2).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     stat(pid).map_or(Duration::ZERO, |stat| {
         Duration::from_millis(10 * fields.map(|field| of(&stat, field)).iter().sum::<u64>())
     })
 }
 
-/// Returns what follows the name in `/proc/PID/stat`, from the state on.
+/// Returns the fields after the name in `/proc/PID/stat`, starting with the state.
 fn stat(pid: &str) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may contain spaces and parentheses.

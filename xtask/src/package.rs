@@ -1,8 +1,7 @@
-//! What would be published: the packages of crates.io, as cargo makes them, and whether they compile on their own.
+//! Builds the packages for crates.io, and checks that they compile on their own.
 //!
-//! `cargo package` can verify them itself, but builds every dependency once more to do so. Here they are only
-//! type-checked, together: that finds a file that was left out, a missing version and a feature that only the workspace
-//! turns on, in a fraction of the time.
+//! `cargo package` can verify them, but rebuilds every dependency for it. Here they are only type-checked, all at once.
+//! This finds missing files, missing versions, and features that only the workspace enables, in a fraction of the time.
 
 use std::fs;
 use std::process::Command;
@@ -10,11 +9,11 @@ use std::process::Command;
 use crate::report::{Outcome, Report};
 use crate::{cargo, clean, quietly, root, run as run_command};
 
-/// In the order in which they are published: each needs only those before it.
+/// In the order of publishing: each depends only on those before it.
 const PACKAGES: [&str; 5] =
     ["modeldepot-listen", "modeldepot-embedded", "modeldepot", "modeldepot-server", "modeldepot-cli"];
 
-/// A package may not be larger: crates.io takes 10 MiB, and test data that slips in shows here first.
+/// The largest package size allowed. crates.io accepts 10 MiB; this catches test data that was included by mistake.
 const AT_MOST: u64 = 1 << 20;
 
 pub(crate) fn run(report: &mut Report) {
@@ -24,7 +23,7 @@ pub(crate) fn run(report: &mut Report) {
     }
 }
 
-/// Packs all of them, and looks whether each has what belongs into every package.
+/// Builds all packages, and checks that each contains the required files.
 fn pack() -> Result<(), String> {
     let folder = root().join("target/package");
     let _ = fs::remove_dir_all(&folder);
@@ -48,7 +47,7 @@ fn pack() -> Result<(), String> {
     Ok(())
 }
 
-/// Type-checks them in a workspace of their own, where nothing of this repository is but the lock file and the profiles.
+/// Type-checks them in a separate workspace that only shares the lock file and the profiles.
 fn check() -> Result<(), String> {
     let io = |error| format!("cannot write under target/package: {error}");
     let folder = root().join("target/package/alone");
@@ -62,14 +61,14 @@ fn check() -> Result<(), String> {
     fs::write(folder.join("Cargo.toml"), workspace(&manifest)).map_err(io)?;
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).map_err(io)?;
     let mut command = Command::new("cargo");
-    // Offline: it may drop from the lock file what only tests need, and change nothing else.
+    // Offline: cargo may remove unused packages from the lock file, but change nothing else.
     command.args(["check", "--workspace", "--offline", "--features", "modeldepot-cli/oidc"]);
     command.arg("--target-dir").arg(root().join("target"));
     run_command(clean(&mut command).current_dir(&folder))
 }
 
-/// Returns the manifest of a workspace of the unpacked packages, with the profiles of ours, so that what is compiled
-/// already need not be compiled again.
+/// Returns the manifest of a workspace for the unpacked packages, with our profiles, so that compiled dependencies can
+/// be reused.
 fn workspace(ours: &str) -> String {
     let profiles = ours.find("[profile.").map_or("", |start| &ours[start..]);
     let folder = |name: &&str| file_name(name).trim_end_matches(".crate").to_owned();
@@ -87,7 +86,7 @@ fn file_name(package: &str) -> String {
     format!("{package}-{}.crate", env!("CARGO_PKG_VERSION"))
 }
 
-/// Fails for a crate that is neither packed here nor marked as never to be published.
+/// Fails if a crate is neither packaged here nor marked `publish = false`.
 fn all_are_known() -> Result<(), String> {
     let crates = root().join("crates");
     let entries = fs::read_dir(&crates).map_err(|error| format!("cannot read crates: {error}"))?;
@@ -100,7 +99,7 @@ fn all_are_known() -> Result<(), String> {
     Ok(())
 }
 
-/// Returns the name of a package that would be published without being checked.
+/// Returns the name of a package that would be published without a check.
 fn unknown(manifest: &str) -> Option<&str> {
     let name = manifest.lines().find_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))?;
     let kept = manifest.lines().any(|line| line.trim() == "publish = false");

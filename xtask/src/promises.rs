@@ -1,5 +1,5 @@
-//! The documents' tables of promises: each names the tests that hold it, and those must exist. So must the files that a
-//! contributor is sent to.
+//! Checks the tables of guarantees in the docs: the tests that they name must exist. So must the files that
+//! CONTRIBUTING refers to.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,13 +7,13 @@ use std::{fs, io};
 
 use crate::root;
 
-/// The documents with such a table. Its last column has the tests, each between backticks.
+/// Documents with such a table. Its last column names the tests in backticks.
 const DOCUMENTS: &[&str] = &["docs/format.md", "docs/security.md"];
 
-/// The documents that send contributors to files.
+/// Documents that refer contributors to files.
 const GUIDES: &[&str] = &["CONTRIBUTING.md"];
 
-/// Begins the heading under which the table stands.
+/// The start of the heading above the table.
 const HEADING: &str = "## Where each ";
 
 pub(crate) fn check() -> Result<(), String> {
@@ -38,8 +38,8 @@ pub(crate) fn check() -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(format!("no such test or file: {}", missing.join(", "))) }
 }
 
-/// Returns the paths in this repository that a document has between backticks. Those below `target` are not committed, and
-/// shortened ones (`…/download/`) belong to the path before them.
+/// Returns the paths in this repository that a document has in backticks. Paths below `target` are not committed, and
+/// shortened ones (`…/download/`) are skipped.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     const FOLDERS: &[&str] =
         &["crates/", "bindings/", "xtask/", "benchsuite/", "docs/", "tests/", "examples/", ".github/"];
@@ -51,13 +51,14 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 fn named(text: &str) -> Vec<&str> {
     let below = text.lines().skip_while(|line| !line.starts_with(HEADING));
     let rows = below.filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
-    // Of a cell, every other piece between backticks is quoted. What has a space, dot, slash or dash is not a test.
+    // In a cell, every other piece is in backticks. Text with spaces, dots, slashes or dashes is not the name of a
+    // test.
     let cells = rows.filter_map(|row| row.trim_end().trim_end_matches('|').rsplit(" | ").next());
     let quoted = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     quoted.filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_:*".contains(c))).collect()
 }
 
-/// A test is known by its last name; `*` stands for any rest, and `module::*` and `module` for the module's tests.
+/// Looks up a test by the last part of its name; `*` matches any suffix, and `module::*` and `module` match a module.
 fn exists(name: &str, known: &BTreeSet<String>) -> bool {
     let Some(last) = name.split("::").filter(|part| *part != "*").last() else { return false };
     match last.strip_suffix('*') {

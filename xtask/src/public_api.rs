@@ -1,5 +1,5 @@
-//! The public API of the library, listed in `crates/modeldepot/public-api.txt`: what breaks a user shows in the diff of a
-//! change, and cannot be missed in its review.
+//! The public API of the library is listed in `crates/modeldepot/public-api.txt`, so that breaking changes are visible
+//! in reviews.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::{cargo, quietly, root, run as run_command};
 
 const LISTING: &str = "crates/modeldepot/public-api.txt";
 
-/// Compares the listing with the code, or rewrites it if `UPDATE_GENERATED` is set, as the tests of generated files do.
+/// Compares the listing with the code, or rewrites it if `UPDATE_GENERATED` is set, like the tests of generated files.
 pub(crate) fn check(report: &mut Report) {
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         return write(report);
@@ -28,7 +28,7 @@ pub(crate) fn check(report: &mut Report) {
     });
 }
 
-/// Writes the listing anew.
+/// Rewrites the listing.
 pub(crate) fn write(report: &mut Report) {
     report.step("public API of the library", || -> Result<(), Outcome> {
         let now = list()?;
@@ -44,30 +44,30 @@ fn path() -> PathBuf {
     root().join(LISTING)
 }
 
-/// Has rustdoc describe the library, and lists what is public.
+/// Runs rustdoc on the library, and lists its public items.
 fn list() -> Result<String, Outcome> {
     let wanted = env!("CARGO_PKG_RUST_VERSION");
     let found = quietly(&mut cargo(["--version"])).map_err(Outcome::Failed)?;
     if !is_of(&found, wanted) {
-        // The form of the description changes with every other release of Rust, and the listing with it.
+        // rustdoc's format, and with it the listing, changes with many releases of Rust.
         return Err(Outcome::OutOfReach(format!("the listing is made with Rust {wanted}; this is {}", found.trim())));
     }
     let mut rustdoc = cargo(["rustdoc", "--quiet", "--locked", "--package", "modeldepot", "--lib", "--"]);
     rustdoc.args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
-    // Of a stable Rust, the form is not: it is turned on for this crate alone, and nothing that is built has it.
+    // The JSON output is unstable. It is enabled for this crate only, and does not affect builds.
     run_command(rustdoc.env("RUSTC_BOOTSTRAP", "modeldepot")).map_err(Outcome::Failed)?;
     let mut lister = cargo(["run", "--quiet", "--locked", "--manifest-path", "xtask/public-api/Cargo.toml"]);
     lister.arg("--target-dir").arg(root().join("target/tools/public-api")).arg("--");
     quietly(lister.arg(root().join("target/doc/modeldepot.json"))).map_err(Outcome::Failed)
 }
 
-/// Returns whether `cargo 1.95.0 (…)` is of Rust 1.95.
+/// Returns whether `cargo 1.95.0 (…)` has version 1.95.
 fn is_of(cargo: &str, version: &str) -> bool {
     let rest = cargo.trim().strip_prefix("cargo ").and_then(|rest| rest.strip_prefix(version));
     rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Returns the first line that only one of two listings has.
+/// Returns the first line that is only in one of two listings.
 fn first_difference<'a>(committed: &'a str, now: &'a str) -> Option<&'a str> {
     let lacks = |text: &str, line: &str| !text.lines().any(|other| other == line);
     let removed = committed.lines().find(|line| lacks(now, line));

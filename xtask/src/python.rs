@@ -1,12 +1,12 @@
-//! The Python package: its wheel, and its tests in environments with nothing else of ours.
+//! The Python package: builds its wheel, and runs its tests in clean environments.
 //!
 //! ```text
-//! target/python/wheels/     the wheel, as it was built last
-//! target/python/alone-3.9/  an environment with the wheel and nothing else
-//! target/python/tests-3.9/  one with what the tests need, of the oldest and of the newest Python on this machine
+//! target/python/wheels/     the wheel of the last build
+//! target/python/alone-3.9/  an environment with only the wheel
+//! target/python/tests-3.9/  one with the tests' dependencies, for the oldest and the newest Python on this machine
 //! ```
 //!
-//! What has not changed is not made again: neither the wheel nor an environment.
+//! The wheel and the environments are only rebuilt after changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,31 +21,31 @@ use crate::{built, clean, quietly, readme, root, run as run_command};
 
 const REQUIREMENTS: &str = "bindings/python/tests/requirements.txt";
 
-/// What only the newest Python is tried with: frameworks, the notebook, and who checks types and style.
+/// Requirements for the newest Python only: frameworks, the notebook, type checkers and linters.
 const NEWEST: &str = "bindings/python/tests/requirements-newest.txt";
 
-/// Files of tests that need the above.
+/// Test files that need them.
 const NEEDS_NEWEST: [&str; 2] = ["tests/test_callbacks.py", "tests/test_examples.py"];
 
-/// Tests at once. They wait for servers more than they work.
+/// Tests that run at once. They mostly wait for servers.
 const AT_ONCE: &str = "4";
 
-/// Names a Python that has PyTorch and Lightning, which are 6 GB: too much to install for everybody.
+/// Names a Python that has PyTorch and Lightning: 6 GB, too much to install for everyone.
 const TORCH_PYTHON: &str = "MODELDEPOT_TORCH_PYTHON";
 
-/// The oldest that the wheel is made for.
+/// The oldest Python that the wheel supports.
 const OLDEST: (u32, u32) = (3, 9);
 
-/// The wheel, and the Pythons that it is tested with.
+/// The wheel, and the Pythons to test it with.
 pub(crate) struct Ready {
     wheel: PathBuf,
     oldest: Python,
     newest: Python,
-    /// The newest Python, in the environment that has everything.
+    /// The newest Python, with all requirements.
     python: PathBuf,
 }
 
-/// Builds the wheel, and makes the environment of the newest Python.
+/// Builds the wheel, and the environment of the newest Python.
 pub(crate) fn prepare(report: &mut Report, tools: &Tools) -> Option<Ready> {
     let wheel = report.step_with("python: wheel", || wheel(tools))?;
     let mut pythons = report.step_with("python: which", pythons)?;
@@ -55,7 +55,7 @@ pub(crate) fn prepare(report: &mut Report, tools: &Tools) -> Option<Ready> {
     Some(Ready { wheel, oldest, newest, python })
 }
 
-/// Returns all tests: on the oldest Python, and on the newest, with the servers that are running.
+/// Returns all tests: on the oldest Python, and on the newest with the running servers.
 pub(crate) fn lanes<'a>(ready: &'a Ready, servers: Vec<&'a Server>) -> Vec<Lane<'a>> {
     let Ready { wheel, oldest, newest, python } = ready;
     let on_the_newest = move |report: &mut Report| {
@@ -69,7 +69,7 @@ pub(crate) fn lanes<'a>(ready: &'a Ready, servers: Vec<&'a Server>) -> Vec<Lane<
         check(report, python);
     };
     let on_the_oldest = move |report: &mut Report| {
-        let step = format!("python: the document's snippets on {}, with the wheel alone", oldest.name());
+        let step = format!("python: the documentation's snippets on {}, with the wheel alone", oldest.name());
         report.step(&step, || alone(oldest, wheel, &servers));
         if oldest.version == newest.version {
             return;
@@ -88,7 +88,7 @@ pub(crate) fn lanes<'a>(ready: &'a Ready, servers: Vec<&'a Server>) -> Vec<Lane<
     vec![Box::new(on_the_newest), Box::new(on_the_oldest)]
 }
 
-/// Runs the tests that pytest's `-k` selects, on the newest Python alone.
+/// Runs the tests selected by pytest's `-k`, on the newest Python only.
 pub(crate) fn some(report: &mut Report, ready: &Ready, filter: &str) {
     let mut tally = Tally::default();
     report.step(&format!("python: tests on {}", ready.newest.name()), || {
@@ -97,9 +97,9 @@ pub(crate) fn some(report: &mut Report, ready: &Ready, filter: &str) {
     report.count(tally);
 }
 
-/// The verb `readme`: builds the command and the wheel, and runs README with them.
+/// The verb `readme`: builds the command and the wheel, and runs README.md with them.
 pub(crate) fn readme(report: &mut Report, tools: &Tools) {
-    // With the tests: the command alone would be built with other features, and half the tree with it.
+    // Built together with the tests: alone, the command would need half of the tree with other features.
     if report.step_with("build", || built::build().map_err(Outcome::Failed)).is_none() {
         return;
     }
@@ -108,14 +108,14 @@ pub(crate) fn readme(report: &mut Report, tools: &Tools) {
     }
 }
 
-/// Returns the Python of the environment that has everything.
+/// Returns the Python with all requirements.
 fn environment(report: &mut Report, newest: &Python, wheel: &Path) -> Option<PathBuf> {
     report.step_with(&format!("python: environment of {}", newest.name()), || {
         newest.environment("tests", &[REQUIREMENTS, NEWEST], wheel)
     })
 }
 
-/// Runs the tests that need PyTorch, in an environment that the user has made.
+/// Runs the tests that need PyTorch, in an environment that the user provides.
 fn with_torch(wheel: &Path, tally: &mut Tally) -> Outcome {
     let Some(python) = std::env::var_os(TORCH_PYTHON).map(PathBuf::from) else {
         let why = format!("they are 6 GB; {TORCH_PYTHON} names a Python that has them and {REQUIREMENTS}");
@@ -137,14 +137,14 @@ fn check(report: &mut Report, python: &Path) {
     });
     report.step("python: stubs", || {
         let mut stubtest = module("mypy.stubtest");
-        // Elsewhere: in the package's folder it would find the sources, which have no module to compare with.
+        // Not in the package's folder, where it would find the sources without the compiled module.
         stubtest.current_dir(cache("")).arg("modeldepot._modeldepot").arg("--mypy-config-file");
         run_command(stubtest.arg(root().join("bindings/python/pyproject.toml")))
     });
     report.step("python: pyright", || {
         let pyright = || {
             let mut pyright = module("pyright");
-            // It would install itself into the home folder.
+            // By default it would install itself into the home folder.
             pyright.env("PYRIGHT_PYTHON_CACHE_DIR", cache("pyright")).env("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1");
             pyright
         };
@@ -162,22 +162,22 @@ fn check(report: &mut Report, python: &Path) {
     });
 }
 
-/// Builds the wheel, with what cargo has built already.
+/// Builds the wheel, reusing cargo's build.
 fn wheel(tools: &Tools) -> Result<PathBuf, Outcome> {
     let maturin = tools.get(&MATURIN).map_err(Outcome::Skipped)?;
     let [built, wheels] = ["built", "wheels"].map(|name| root().join("target/python").join(name));
-    // The last one's name may be another.
+    // The previous wheel may have another name.
     let _ = fs::remove_dir_all(&built);
     let mut build = Command::new(maturin);
     build.args(["build", "--quiet", "--locked", "--profile", "dev", "--manifest-path"]);
     build.arg(root().join("bindings/python/Cargo.toml")).arg("--out").arg(&built).current_dir(root());
-    // The first moment that a zip can say: the same content is the same wheel.
+    // The earliest time in a zip archive, so that equal contents give an equal wheel.
     build.env("SOURCE_DATE_EPOCH", "315532800");
     run_command(clean(&mut build)).map_err(Outcome::Failed)?;
     let found = fs::read_dir(&built).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).next();
     let found = found.ok_or_else(|| Outcome::Failed("maturin made no wheel".to_owned()))?;
     let wheel = wheels.join(found.file_name().unwrap_or_default());
-    // Left where it is when it is the same, so that whoever has installed it can see that.
+    // Replaced only if it differs, so that environments can tell whether they are up to date.
     if !matches!((fs::read(&found), fs::read(&wheel)), (Ok(new), Ok(old)) if new == old) {
         let _ = fs::remove_dir_all(&wheels);
         let moved = fs::create_dir_all(&wheels).and_then(|()| fs::rename(&found, &wheel));
@@ -193,12 +193,12 @@ pub(crate) struct Python {
     version: (u32, u32),
 }
 
-/// Returns the Pythons that the wheel is for, the oldest first, one of each version.
+/// Returns the supported Pythons on this machine, oldest first, one per version.
 fn pythons() -> Result<Vec<Python>, Outcome> {
     let mut found: Vec<Python> = Vec::new();
     let mut programs = vec![PathBuf::from("python3")];
     programs.extend((OLDEST.1..20).map(|minor| PathBuf::from(format!("python3.{minor}"))));
-    // What pyenv has need not be on the path.
+    // pyenv's Pythons may not be on the path.
     let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
     let pyenv = pyenv.or_else(|| std::env::home_dir().map(|home| home.join(".pyenv")));
     for entry in pyenv.iter().flat_map(|pyenv| fs::read_dir(pyenv.join("versions"))).flatten().flatten() {
@@ -222,12 +222,12 @@ impl Python {
         format!("{}.{}", self.version.0, self.version.1)
     }
 
-    /// Returns the Python of an environment with these requirements and the wheel, made anew when they have changed.
+    /// Returns the Python of an environment with these requirements and the wheel, rebuilding it after changes.
     fn environment(&self, name: &str, requirements: &[&str], wheel: &Path) -> Result<PathBuf, Outcome> {
         let folder = root().join("target/python").join(format!("{name}-{}", self.name()));
         let python = folder.join("bin/python");
         let texts = requirements.iter().map(|file| fs::read_to_string(root().join(file)).unwrap_or_default());
-        // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
+        // Programs in a Python environment contain its absolute path, so a moved checkout needs a new one.
         let made = Stamp::new(&folder, "made", format!("{}\n{}", folder.display(), texts.collect::<String>()));
         if !made.is_there() {
             say(format_args!("making a Python {} environment in {}", self.name(), folder.display()));
@@ -254,7 +254,7 @@ impl Python {
     }
 }
 
-/// A file that says what a folder was made of.
+/// A file that records what a folder was made from.
 struct Stamp {
     path: PathBuf,
     text: String,
@@ -274,13 +274,13 @@ impl Stamp {
     }
 }
 
-/// Installs the wheel and nothing else, over the one before.
+/// Installs the wheel without dependencies, replacing the previous one.
 fn install(python: &Path, wheel: &Path) -> Result<(), String> {
     let alone = ["-m", "pip", "install", "--quiet", "--no-input", "--no-index", "--no-deps", "--force-reinstall"];
     quietly(Command::new(python).args(alone).arg(wheel)).map(drop)
 }
 
-/// Runs the document's snippets on the embedded server, and on those that are running.
+/// Runs the snippets of the Python pipeline's documentation on the embedded server, and on those that are running.
 fn alone(python: &Python, wheel: &Path, servers: &[&Server]) -> Result<(), Outcome> {
     let python = python.environment("alone", &[], wheel)?;
     let endpoints = servers.iter().map(|server| server.endpoint.as_str());
@@ -292,7 +292,7 @@ fn alone(python: &Python, wheel: &Path, servers: &[&Server]) -> Result<(), Outco
     Ok(())
 }
 
-/// Returns a command of a Python in the package's folder that leaves nothing there.
+/// Returns a command of a Python in the package's folder that leaves no files there.
 fn in_package(python: &Path) -> Command {
     let mut command = Command::new(python);
     command.current_dir(root().join("bindings/python"));

@@ -1,13 +1,13 @@
-//! README, as written: its code blocks run in order in one shell, in an empty folder, on the command and the wheel that were
-//! just built.
+//! Runs the code blocks of README.md in order, in one shell and an empty folder, with the command and the wheel that
+//! were just built.
 //!
-//! `sh` blocks run in one `bash -euo pipefail`, `python` blocks with the Python that has the wheel. Every other block, and
-//! a block that only shows something, needs `<!-- not run: REASON -->` on the line above it. What differs from a reader's
-//! paste:
+//! `sh` blocks run in one `bash -euo pipefail`, `python` blocks with the Python that has the wheel. All other blocks,
+//! and those that only illustrate something, need `<!-- not run: REASON -->` on the line above. Differences from
+//! pasting the blocks:
 //!
-//! - After a block that leaves a command in the background, the console is awaited, as a reader waits for `modeldepot is up`.
-//! - Where 9000 or 9001 is taken, other ports replace both ([`Ports`]). The output says so.
-//! - `MODELDEPOT_LOGIN=never`: a machine with several users would ask for the key pair that `up` prints.
+//! - After a block with a background command, the test waits for the console, as a reader waits for `modeldepot is up`.
+//! - If 9000 or 9001 is taken, other ports replace both ([`Ports`]). The output says so.
+//! - `MODELDEPOT_LOGIN=never`: on a machine with several users, `up` would require the key pair that it prints.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -25,13 +25,13 @@ use crate::{announce, quietly, root};
 
 const README: &str = "README.md";
 
-/// Marks a block that is not run. A reason must follow.
+/// Marks a block that is not run, followed by the reason.
 const NOT_RUN: &str = "<!-- not run:";
 
-/// Far more than the tour takes, so that only a command that never ends reaches it.
+/// Far more than the tour takes, so that only a hanging command reaches it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Ends the whole process group when our end of the pipe closes, be it by Ctrl-C or `kill -9`.
+/// Kills the process group when our end of the pipe closes, even after Ctrl-C or `kill -9`.
 const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -55,11 +55,11 @@ pub(crate) fn run(python: &Path) -> Result<(), String> {
     tour.run(&blocks, &ports)
 }
 
-/// A block that is run.
+/// A block to run.
 #[derive(Debug, PartialEq, Eq)]
 struct Block<'a> {
     language: Language,
-    /// Where it begins, from 1.
+    /// Its first line, counted from 1.
     line: usize,
     text: Vec<&'a str>,
 }
@@ -70,7 +70,7 @@ enum Language {
     Python,
 }
 
-/// Returns the blocks that are run, or the first one that is neither run nor marked.
+/// Returns the blocks to run, or an error for one that is neither run nor marked.
 fn blocks(text: &str) -> Result<Vec<Block<'_>>, String> {
     let mut found = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -113,7 +113,7 @@ fn blocks(text: &str) -> Result<Vec<Block<'_>>, String> {
     Ok(found)
 }
 
-/// Fails for links into the repository that lead nowhere.
+/// Fails for links into the repository whose target does not exist.
 fn missing_links(text: &str) -> Result<(), String> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     let local = targets.filter(|target| !target.is_empty() && !target.contains("://"));
@@ -121,7 +121,7 @@ fn missing_links(text: &str) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(format!("{README} links to {}: no such file", missing.join(", "))) }
 }
 
-/// Where the S3 server and the console listen.
+/// The ports of the S3 server and the console.
 #[derive(Debug, PartialEq, Eq)]
 enum Ports {
     /// 9000 and 9001.
@@ -131,7 +131,7 @@ enum Ports {
 
 impl Ports {
     fn choose() -> Result<Self, String> {
-        // As the server binds: what was closed a moment ago does not count as taken.
+        // Bind as the server does: a recently closed port does not count as taken.
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
         if free(9000) && free(9001) {
             return Ok(Self::AsWritten);
@@ -148,7 +148,7 @@ impl Ports {
         }
     }
 
-    /// Returns a line of a block with these ports.
+    /// Replaces the ports in a line.
     fn replace(&self, line: &str) -> String {
         match self {
             Self::AsWritten => line.to_owned(),
@@ -162,7 +162,7 @@ impl Ports {
     }
 }
 
-/// Folders for one run, removed when it ends.
+/// The folders of a run, removed at the end.
 struct Tour {
     folder: PathBuf,
     path: String,
@@ -176,14 +176,14 @@ impl Drop for Tour {
 
 impl Tour {
     fn new(python: &Path) -> Result<Self, String> {
-        // Outside the checkout, whose `.env` would count inside it.
+        // Outside the checkout, whose `.env` would be found otherwise.
         let folder = std::env::temp_dir().join(format!("modeldepot-readme-{}", std::process::id()));
         let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
         let _ = fs::remove_dir_all(&folder);
         for name in ["bin", "blocks", "empty", "home"] {
             fs::create_dir_all(folder.join(name)).map_err(failed)?;
         }
-        // The command that cargo has built, not the one in the wheel.
+        // The command built by cargo, not the one in the wheel.
         symlink(built_command(), folder.join("bin/modeldepot")).map_err(failed)?;
         let environment = python.parent().unwrap_or(python).display();
         let before = std::env::var("PATH").unwrap_or_default();
@@ -211,7 +211,7 @@ impl Tour {
             command.env("S3_ENDPOINT", format!("http://localhost:{s3}"));
         }
         announce(&command);
-        // A file, which unlike a pipe has an end even if the tour leaves a server running.
+        // Unlike a pipe, a file can be read to its end even if a server is still running.
         let log = self.folder.join("tour.log");
         let failed = |error: std::io::Error| format!("{}: {error}", log.display());
         let file = fs::File::create(&log).map_err(failed)?;
@@ -227,14 +227,14 @@ impl Tour {
                 Err(error) => break Err(format!("cannot wait for sh: {error}")),
             }
         };
-        // What a failed tour leaves running; after a good one this finds the watchdog's `cat` at most.
+        // Kill what a failed tour leaves running; after a successful one this is at most the watchdog's `cat`.
         let _ = quietly(Command::new("kill").arg("-KILL").arg("--").arg(format!("-{}", child.id())));
         let _ = child.wait();
         pass_on(&fs::read(&log).map_err(failed)?);
         ended
     }
 
-    /// Returns all blocks as one script, so that `kill %1` in the last one means what the first one started.
+    /// Joins all blocks into one script, so that `kill %1` in the last one refers to the job of the first.
     fn script(&self, blocks: &[Block<'_>], ports: &Ports) -> Result<String, String> {
         let mut script = format!("trap 'echo \"{README}:$block: this block failed at: $BASH_COMMAND\" >&2' ERR\n");
         for block in blocks {
@@ -255,7 +255,7 @@ impl Tour {
                 }
             }
         }
-        // A server that the tour did not stop keeps this from ending.
+        // If the tour did not stop a server, this does not end.
         script.push_str("wait\n");
         Ok(script)
     }
@@ -266,7 +266,7 @@ fn is_in_background(line: &str) -> bool {
     command.ends_with('&') && !command.ends_with("&&")
 }
 
-/// Waits for the console, as long as the command in the background runs.
+/// Waits for the console while the background command runs.
 fn awaited(console: u16) -> String {
     format!(
         "until curl -fs -o /dev/null http://127.0.0.1:{console}/healthz; do\n  \

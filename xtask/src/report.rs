@@ -1,4 +1,4 @@
-//! What was run, how it went and how long it took: the last lines of every chore.
+//! The report at the end of every chore: steps, results and times.
 
 use std::sync::Mutex;
 use std::thread;
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::output;
 
-/// How a step ended.
+/// The result of a step.
 pub enum Outcome {
     Ok,
     Failed(String),
-    /// The machine lacks something: said by name at the end, and a failure in CI.
+    /// The machine lacks something. Listed at the end, and a failure in CI.
     Skipped(String),
-    /// Like `Skipped`, for what no machine behind a closed network can have: never a failure.
+    /// Like `Skipped`, but never a failure: unavailable behind a closed network.
     OutOfReach(String),
 }
 
@@ -22,7 +22,7 @@ impl From<Result<(), String>> for Outcome {
     }
 }
 
-/// What `cargo test` or pytest counted.
+/// The numbers of tests that `cargo test` or pytest reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub passed: usize,
@@ -31,14 +31,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds what another run counted.
+    /// Adds the numbers of another run.
     pub fn add(&mut self, other: Tally) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored += other.ignored;
     }
 
-    /// Adds one of libtest's closing lines, or pytest's; other lines count nothing.
+    /// Parses a summary line of libtest or pytest; other lines are ignored.
     pub fn add_line(&mut self, line: &str) {
         let libtest = line.split_once("test result: ").map(|(_, counts)| counts);
         // `99 passed, 1 skipped in 65.60s (0:01:05)`
@@ -58,7 +58,7 @@ impl Tally {
     }
 }
 
-/// Returns true for `65.60s`.
+/// Returns true for text such as `65.60s`.
 fn is_seconds(text: &str) -> bool {
     text.strip_suffix('s').is_some_and(|number| number.parse::<f64>().is_ok())
 }
@@ -73,18 +73,18 @@ struct Step {
     name: String,
     outcome: Outcome,
     took: Duration,
-    /// The CPU time of its commands. Servers that it uses are not among them.
+    /// The CPU time of its commands, without servers that it uses.
     cpu: Duration,
 }
 
-/// Steps that depend on each other, and run side by side with other lanes.
+/// Steps that depend on each other, run side by side with other lanes.
 pub type Lane<'a> = Box<dyn FnOnce(&mut Report) + Send + 'a>;
 
-/// The steps so far, and the tests that they counted.
+/// The steps so far, and the tests they counted.
 pub struct Report {
     steps: Vec<Step>,
     tests: Option<Tally>,
-    /// Other lanes run at the same time: the output of a step is printed whole when it ends.
+    /// Whether other lanes run at the same time: the output of a step is then printed when it ends.
     is_lane: bool,
 }
 
@@ -96,7 +96,7 @@ impl Report {
         Self { steps: Vec::new(), tests: None, is_lane: false }
     }
 
-    /// Runs a step and keeps its outcome; a failure does not stop the steps after it.
+    /// Runs a step and records its result; later steps run even after a failure.
     pub fn step<O: Into<Outcome>>(&mut self, name: &str, run: impl FnOnce() -> O) {
         let (start, before) = (Instant::now(), output::children_cpu());
         if self.is_lane {
@@ -123,7 +123,7 @@ impl Report {
         self.steps.push(Step { name: name.to_owned(), outcome, took, cpu });
     }
 
-    /// Like [`Report::step`], for a step that yields something; `None` when it was skipped or failed.
+    /// Like [`Report::step`], for a step with a value; `None` if it was skipped or failed.
     pub fn step_with<T>(&mut self, name: &str, run: impl FnOnce() -> Result<T, Outcome>) -> Option<T> {
         let mut value = None;
         self.step(name, || match run() {
@@ -136,7 +136,7 @@ impl Report {
         value
     }
 
-    /// Runs lanes side by side, `at_once` at a time, and begins with the first. In the summary they keep their order.
+    /// Runs lanes side by side, `at_once` at a time, starting with the first. The summary keeps their order.
     pub fn side_by_side(&mut self, name: &str, at_once: usize, lanes: Vec<Lane<'_>>) {
         let (start, before) = (Instant::now(), output::children_cpu());
         let done: Mutex<Vec<Option<Report>>> = Mutex::new(lanes.iter().map(|_| None).collect());
@@ -164,12 +164,12 @@ impl Report {
         self.steps.push(Step { name, outcome: Outcome::Ok, took: start.elapsed(), cpu });
     }
 
-    /// Adds what a step counted. The sum is the last line of the summary.
+    /// Adds the tests counted by a step. The last line of the summary has the total.
     pub fn count(&mut self, tests: Tally) {
         self.tests = sum(self.tests, Some(tests));
     }
 
-    /// Prints the summary; returns whether all is well.
+    /// Prints the summary; returns whether all steps succeeded.
     pub fn print(&self) -> bool {
         let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
         let mut good = true;
@@ -234,7 +234,7 @@ mod tests {
             let meet = &meet;
             Box::new(move |report| {
                 report.step(name, || {
-                    // Waits for ever unless both run at once.
+                    // Waits forever unless both run at once.
                     meet.wait();
                     outcome()
                 });

@@ -1,10 +1,10 @@
-//! `cargo xtask test`: every test, those that need a server or an outside client included.
+//! `cargo xtask test`: runs all tests, including those that need a server or another S3 client.
 //!
-//! Such a test is `#[ignore]`d, so that a plain `cargo test` needs nothing. It has the name of a server or `outside_CLIENT`
-//! in its own, and reads where to find it from the environment set here. The console is tested in a Chromium by
-//! `tests/console`; its screenshots lie under `target/console`.
+//! These are `#[ignore]`d, so that a plain `cargo test` needs nothing. Their names contain the name of a server or
+//! `outside_CLIENT`, and they read its address or path from the environment set here. `tests/console` tests the console
+//! in Chromium; its screenshots are in `target/console`.
 //!
-//! Everything is built first. Then the servers start, and what only waits for them runs side by side.
+//! Everything is built first. Then the servers start, and the tests run side by side.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::servers::{KINDS, Kind, Server, results, suite, table};
 use crate::tools::{AXE, BOTO3, MC, OIDC_PROVIDER, PLAYWRIGHT, RCLONE, S5CMD, Tools, chromium};
 use crate::{cargo, clients, contract, root, run as run_command};
 
-/// Runs the tests whose names have `filter` in them, with variables of the environment that say how much is tried.
+/// Runs the tests whose names contain `filter`, with variables that control how much is tested.
 pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more: &[(&str, &str)]) {
     results::forget();
     let Some(binaries) = report.step_with("build", || built::build().map_err(Outcome::Failed)) else { return };
@@ -31,7 +31,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     skips.extend(missing.map(|kind| kind.name.to_owned()));
     skips.push("cluster::".to_owned());
     if filter.is_none() {
-        // It has lanes of its own.
+        // These have lanes of their own.
         skips.push("contract::".to_owned());
     }
 
@@ -39,7 +39,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     let (tests, units): (Vec<&Binary>, Vec<&Binary>) = binaries.iter().partition(|binary| binary.target.is_some());
     let library = tests.iter().copied().find(|binary| binary.is_of_the_library("it"));
     let mut lanes: Vec<Lane<'_>> = Vec::new();
-    // Those that take longest come first, so that no core is idle while the last one ends.
+    // The longest come first, so that no core is idle while the last one finishes.
     for binary in by_length(&tests) {
         lanes.push(Box::new(|report| {
             let mut command = binary.command();
@@ -75,7 +75,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     }
     if filter.is_none() {
         lanes.extend(clients::lanes(report, tools, None));
-        // A filter names tests, and this is none.
+        // Not selected by a filter, which is for names of tests.
         lanes.push(Box::new(|report| contract::run(report, tools)));
     }
     if filter.is_none_or(|filter| "console".contains(filter)) {
@@ -102,12 +102,12 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     report.count(Tally { ignored: 0, ..ignored });
 }
 
-/// Returns how many lanes run at the same time: tests wait more than they compute, so a few more than there are cores.
+/// Returns how many lanes run at the same time: a few more than there are cores, because tests mostly wait.
 fn at_once() -> usize {
     available_parallelism().map_or(2, |cores| cores.get() + 2)
 }
 
-/// Returns the test binaries, those first that take longest.
+/// Returns the test binaries, longest running first.
 fn by_length<'a>(binaries: &[&'a Binary]) -> Vec<&'a Binary> {
     const LONGEST: [&str; 4] = ["modeldepot it", "modeldepot faults", "modeldepot-cli it", "modeldepot-server it"];
     let place = |binary: &Binary| LONGEST.iter().position(|name| *name == binary.name()).unwrap_or(LONGEST.len());
@@ -129,7 +129,7 @@ fn counted(report: &mut Report, name: &str, mut command: Command) -> Tally {
     tally
 }
 
-/// Installs the programs that tests need, and returns the names of the tests without one.
+/// Installs the programs that tests need, and returns the names of tests that cannot run without one.
 fn missing_programs(report: &mut Report, tools: &Tools) -> Vec<String> {
     let mut skips = Vec::new();
     for (name, test, tool) in [
@@ -146,7 +146,7 @@ fn missing_programs(report: &mut Report, tools: &Tools) -> Vec<String> {
     skips
 }
 
-/// Starts the servers at the same time. A filter with the name of one needs no other.
+/// Starts the servers in parallel. If the filter names one, only that one.
 fn start(report: &mut Report, tools: &Tools, filter: Option<&str>) -> Vec<Option<Server>> {
     let named =
         filter.is_some_and(|filter| filter.contains("cluster") || KINDS.iter().any(|kind| filter.contains(kind.name)));
@@ -169,7 +169,7 @@ fn start(report: &mut Report, tools: &Tools, filter: Option<&str>) -> Vec<Option
     servers.into_iter().map(|server| server.into_inner().unwrap_or_default()).collect()
 }
 
-/// The verb `clients`: the part of it that tries outside S3 clients.
+/// The verb `clients`: only the tests of other S3 clients.
 pub(crate) fn clients(report: &mut Report, tools: &Tools, name: Option<&str>) {
     if report.step_with("build", || built::build().map_err(Outcome::Failed)).is_some() {
         let lanes = clients::lanes(report, tools, name);
@@ -177,7 +177,7 @@ pub(crate) fn clients(report: &mut Report, tools: &Tools, name: Option<&str>) {
     }
 }
 
-/// The verb `python`: the Python package's part of it, without other servers.
+/// The verb `python`: only the Python package, without other servers.
 pub(crate) fn python(report: &mut Report, tools: &Tools, filter: Option<&str>) {
     let Some(python) = python::prepare(report, tools) else { return };
     match filter {
@@ -193,7 +193,7 @@ fn console(tools: &Tools) -> Outcome {
         Err(why) => return Outcome::Skipped(why),
     };
     let out = root().join("target/console");
-    // The screenshots of pages that are no more are not these.
+    // Remove old screenshots, whose pages may no longer exist.
     let _ = std::fs::remove_dir_all(&out);
     let mut tests = Command::new(python);
     tests.arg("tests/console/run.py").arg(built_command()).arg(chromium).arg(axe).arg(out);

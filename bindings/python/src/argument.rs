@@ -1,4 +1,4 @@
-//! Names and times as callers give them.
+//! Names and times as passed by callers.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use crate::answer::VersionSummary;
 use crate::error::raised;
 
-/// A version as a text, or as `list_model_versions` answers it.
+/// A version as text or as a `VersionSummary`.
 pub(crate) struct VersionText(String);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
@@ -23,7 +23,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for VersionText {
     }
 }
 
-/// Returns keyword arguments: a dict of these variables under their own names.
+/// Builds keyword arguments: a dict of these variables under their own names.
 macro_rules! keywords {
     ($py:expr; $($name:ident),+) => {{
         let keywords = pyo3::types::PyDict::new($py);
@@ -37,13 +37,13 @@ pub(crate) fn model(py: Python<'_>, name: String) -> PyResult<ModelName> {
     name.parse().map_err(|error| raised(py, &Error::from(error), None))
 }
 
-/// Returns a version to publish; none and `latest` name none.
+/// Returns the version to publish; `None` for none or `latest`.
 pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Option<Version>> {
     let parse = |text: VersionText| text.0.parse().map_err(|error| raised(py, &Error::from(error), None));
     given.filter(|text| text.0 != "latest").map(parse).transpose()
 }
 
-/// Returns what a model and a version name; the model alone may be written `model@version`.
+/// Returns the selector for a model and a version; the model may be written as `model@version`.
 pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
     match version(py, given)? {
         Some(version) => Ok(Selector::new(model(py, name)?).version(version)),
@@ -59,7 +59,7 @@ pub(crate) fn artifact(py: Python<'_>, path: Option<String>) -> PyResult<Option<
     path.map(|path| path.parse().map_err(|error| raised(py, &Error::from(error), None))).transpose()
 }
 
-/// Returns a lifetime of so many seconds. Whether so long a life is allowed is S3's rule, and the library's.
+/// Returns a lifetime in seconds. The library checks S3's limits.
 pub(crate) fn lifetime(seconds: i64) -> Duration {
     Duration::from_secs(seconds.try_into().unwrap_or_default())
 }

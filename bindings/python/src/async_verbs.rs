@@ -15,8 +15,8 @@ use crate::json;
 use crate::progress::Watcher;
 use crate::work::{self, Upload};
 
-/// The verbs of ``ModelStorage`` as futures of the loop that runs: work begins with the call, and a future that is
-/// cancelled drops it. ``AsyncModelStorage`` makes coroutines of them.
+/// The verbs of ``ModelStorage`` as futures of the running loop: work begins with the call, and canceling a future
+/// drops it. ``AsyncModelStorage`` turns them into coroutines.
 #[pyclass(frozen, module = "modeldepot._modeldepot")]
 pub(crate) struct AsyncVerbs {
     connection: Arc<Connection>,
@@ -228,12 +228,12 @@ impl AsyncVerbs {
     }
 }
 
-/// Makes a Python object of what the library answered.
+/// Converts a result of the library to a Python object.
 fn answer<T, A: From<T> + for<'py> IntoPyObject<'py>>(py: Python<'_>, found: T) -> PyResult<Py<PyAny>> {
     A::from(found).into_py_any(py)
 }
 
-/// Makes a list of what the library answered.
+/// Converts results of the library to a Python list.
 fn answers<T, A: From<T> + for<'py> IntoPyObject<'py>>(py: Python<'_>, found: Vec<T>) -> PyResult<Py<PyAny>> {
     found.into_iter().map(A::from).collect::<Vec<A>>().into_py_any(py)
 }

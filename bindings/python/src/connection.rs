@@ -1,4 +1,4 @@
-//! Settings, and what was opened with them in this process.
+//! Settings, and the storage opened with them in this process.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -16,7 +16,7 @@ use crate::error::{invalid, raised, refused};
 use crate::progress::{Meter, Watcher};
 use crate::runtime::{promise, wait};
 
-/// What a caller gives for settings that the environment would have.
+/// Settings that a caller passes explicitly.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) endpoint: Option<String>,
@@ -29,14 +29,14 @@ pub(crate) struct Given {
     pub(crate) ca_bundle: Option<PathBuf>,
     pub(crate) profile: Option<String>,
     pub(crate) limit_rate: Option<u64>,
-    /// What a pickle says that is no argument.
+    /// Settings in a pickle that are not arguments.
     pub(crate) pickled: Option<BTreeMap<String, String>>,
 }
 
-/// What goes with requests because a bucket asks for it: no argument, and in every pickle.
+/// Settings that a bucket may require: not arguments, but part of every pickle.
 const PICKLED: [&str; 5] = ["S3_REQUEST_PAYER", "S3_EXPECTED_BUCKET_OWNER", "S3_SSE", "S3_KMS_KEY", "S3_STORAGE_CLASS"];
 
-/// What was given as arguments and is not looked up again.
+/// Explicit settings that are not looked up again.
 struct Remade {
     addressing: Option<String>,
     ca_bundle: Option<PathBuf>,
@@ -44,17 +44,17 @@ struct Remade {
     limit_rate: Option<u64>,
 }
 
-/// A storage that was not opened in a process until it is used there: its connections do not live on in a fork.
+/// A storage that is opened at its first use in a process: its connections do not survive a fork.
 pub(crate) struct Connection {
     pub(crate) settings: Settings,
-    /// What another process needs to be told beside that, and has no key.
+    /// What a pickle has to contain besides the settings. Never a key.
     remade: Remade,
-    /// Locked by threads that hold the GIL, and for a moment only: see `runtime`.
+    /// Only locked briefly, by threads that hold the GIL: see `runtime`.
     opened: Mutex<Option<(u32, ModelStorage)>>,
 }
 
 impl Connection {
-    /// Resolves the settings as the command does, what was given before the environment before `.env`.
+    /// Resolves the settings as the command does: explicit ones, then the environment, then `.env`.
     pub(crate) fn new(py: Python<'_>, given: Given) -> PyResult<Arc<Connection>> {
         let remade = Remade {
             addressing: given.addressing.clone(),
@@ -89,19 +89,19 @@ impl Connection {
             settings.limit_rate = Some(rate.ok_or_else(none)?);
         }
         let connection = Arc::new(Connection { settings, remade, opened: Mutex::default() });
-        // Now, and not with the first verb: a file of authorities that cannot be read is a mistake in the call.
+        // Opened now and not at the first verb: an unreadable CA bundle is an error of this call.
         connection.storage(py)?;
         Ok(connection)
     }
 
-    /// Returns the storage, opened in this process.
+    /// Returns the storage, opening it if necessary in this process.
     fn storage(&self, py: Python<'_>) -> PyResult<ModelStorage> {
         let process = std::process::id();
         let found =
             self.opened.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(of, kept)| (*of, kept.clone()));
         match found {
             Some((of, kept)) if of == process => return Ok(kept),
-            // To end the parent's connections would be to wait for its threads.
+            // Dropping the parent's connections would wait for its threads, which do not exist here.
             Some((_, kept)) => std::mem::forget(kept),
             None => {}
         }
@@ -113,7 +113,7 @@ impl Connection {
         Ok(opened)
     }
 
-    /// Returns the address of the service.
+    /// Returns the URL of the endpoint.
     pub(crate) fn endpoint(&self) -> String {
         match &self.settings.endpoint {
             Some(endpoint) => endpoint.to_string(),
@@ -121,8 +121,8 @@ impl Connection {
         }
     }
 
-    /// Returns what a storage is pickled as: the endpoint, the region, the bucket and its folder as they were resolved, and what was
-    /// given beside them. Never a key: the process that unpickles it looks its own up, as the command does.
+    /// Returns the state for a pickle: the resolved endpoint, region, bucket and folder, and the other explicit
+    /// settings. Never a key: the process that unpickles it looks up its own, as the command does.
     pub(crate) fn reduced<'py>(&self, of: &Bound<'py, PyAny>, with_bucket: bool) -> PyResult<Bound<'py, PyTuple>> {
         let py = of.py();
         let settings = PyDict::new(py);
@@ -155,7 +155,7 @@ impl Connection {
         raised(py, error, Some(&self.settings))
     }
 
-    /// Does work and waits for it.
+    /// Runs work and waits for it.
     pub(crate) fn run<T, F>(&self, py: Python<'_>, work: impl FnOnce(ModelStorage) -> F) -> PyResult<T>
     where
         T: Send + 'static,
@@ -164,7 +164,7 @@ impl Connection {
         self.watched(py, Watcher::of(None, "")?, |storage, _| work(storage))
     }
 
-    /// Does work and waits for it, and tells how far it has come.
+    /// Runs work, reports its progress, and waits for it.
     pub(crate) fn watched<T, F>(
         &self,
         py: Python<'_>,
@@ -204,7 +204,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // A fork's copy of its parent's connections is not its to end.
+        // A forked process must not end its parent's connections.
         let opened = self.opened.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         std::mem::forget(opened.filter(|(of, _)| *of != std::process::id()));
     }

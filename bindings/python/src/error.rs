@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use crate::hint;
 
-/// Returns the exception for an error that happened under these settings.
+/// Returns the exception for an error of the library under these settings.
 pub(crate) fn raised(py: Python<'_>, error: &Error, settings: Option<&Settings>) -> PyErr {
     let hint = error.advice(settings).map(|advice| hint::said(&advice));
     let failure = Failure::of(error, hint);
@@ -23,18 +23,18 @@ pub(crate) fn raised(py: Python<'_>, error: &Error, settings: Option<&Settings>)
     made(py, class, failure, cause, path)
 }
 
-/// Returns the exception for settings that cannot be used.
+/// Returns the exception for invalid settings.
 pub(crate) fn refused(py: Python<'_>, failure: Failure) -> PyErr {
     made(py, class(failure.kind), failure, None, None)
 }
 
-/// Returns the exception for an argument that cannot be used.
+/// Returns the exception for an invalid argument.
 pub(crate) fn invalid(py: Python<'_>, message: impl Into<String>, hint: &str) -> PyErr {
     let hint = Some(hint.to_owned()).filter(|hint| !hint.is_empty());
     refused(py, Failure { kind: ErrorKind::Invalid, message: message.into(), causes: Vec::new(), hint })
 }
 
-/// Returns the exception for a panic, which is a mistake of ours.
+/// Returns the exception for a panic, which is a bug in modeldepot.
 pub(crate) fn internal(py: Python<'_>, message: impl Into<String>) -> PyErr {
     let hint = Some("this is a bug of modeldepot: report it".to_owned());
     refused(py, Failure { kind: ErrorKind::Internal, message: message.into(), causes: Vec::new(), hint })

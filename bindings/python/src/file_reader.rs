@@ -24,7 +24,7 @@ use crate::progress::Watcher;
 #[pyclass(frozen, module = "modeldepot._modeldepot")]
 pub(crate) struct FileReader {
     connection: Arc<Connection>,
-    /// Of the process that opened it: its connections do not live on in a fork.
+    /// The process that opened it: connections do not survive a fork.
     process: u32,
     reader: modeldepot::FileReader,
 }
@@ -42,7 +42,7 @@ impl FileReader {
         Ok(Self { connection: Arc::clone(connection), process: std::process::id(), reader })
     }
 
-    /// Returns the reader, opened anew after a fork.
+    /// Returns the reader, reopened after a fork.
     async fn here(
         storage: modeldepot::ModelStorage,
         of: u32,

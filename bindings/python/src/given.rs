@@ -1,7 +1,7 @@
-//! Arguments of a wrong type, refused by their names.
+//! Rejects arguments of the wrong type by name.
 //!
-//! Each function takes one argument of the verbs; the name is the function's, but for those that may be left out in some
-//! verbs and not in others.
+//! Each function converts one argument of the verbs and has its name, except where an argument is optional in some
+//! verbs and required in others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,13 +12,13 @@ use pyo3::types::{PyString, PyTuple};
 
 use crate::argument::VersionText;
 
-/// What a kind of argument is called, and how it is taken.
+/// A kind of argument: its description, and its conversion.
 trait Kind: Sized {
     const EXPECTED: &'static str;
 
     fn take(given: &Bound<'_, PyAny>) -> Option<Self>;
 
-    /// Returns what was given instead, in words.
+    /// Describes what was passed instead.
     fn found(given: &Bound<'_, PyAny>) -> String {
         type_name(given)
     }
@@ -139,7 +139,7 @@ impl<K: Kind> Kind for Option<K> {
     }
 }
 
-/// Returns what a list holds that it should not.
+/// Describes the first element of a list that has the wrong type.
 fn first_other<K: Kind>(given: &Bound<'_, PyAny>) -> String {
     let of = type_name(given);
     if given.is_instance_of::<PyString>() {
@@ -181,22 +181,22 @@ arguments! {
     prefix: String, device: String, profile: Option<String>,
 }
 
-/// What a pickle says beside the arguments: settings by the names of their variables.
+/// The settings in a pickle that are not arguments, by the names of their variables.
 pub(crate) fn pickled(given: &Bound<'_, PyAny>) -> PyResult<Option<BTreeMap<String, String>>> {
     take("_pickled", given)
 }
 
-/// The folder of a storage's bucket, which a listing's prefix is not.
+/// The folder of a storage's bucket, unlike the prefix of a listing.
 pub(crate) fn folder(given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     take("prefix", given)
 }
 
-/// The version of a delete, which must be given.
+/// The version to delete, which is required.
 pub(crate) fn exact_version(given: &Bound<'_, PyAny>) -> PyResult<VersionText> {
     take("version", given)
 }
 
-/// The key of an upload, which is the file's name where it is left out.
+/// The key of an upload; by default the file's name.
 pub(crate) fn new_object_name(given: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
     take("object_name", given)
 }

@@ -1,5 +1,5 @@
-//! What to do next about a failure of the library, in Python's terms: arguments and methods. The command, which the package
-//! installs too, is named for what Python has no call for.
+//! Hints for failures of the library in Python's terms: arguments and methods. The command, which the package also
+//! installs, is named where Python has no equivalent.
 
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 use modeldepot::visible;
@@ -58,7 +58,7 @@ pub(crate) fn said(advice: &Advice) -> String {
             };
             format!("`{storage}.delete_model_version(\"{model}\", \"{version}\")` deletes the whole version")
         }
-        Advice::LeaveRecord => "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned(),
+        Advice::LeaveRecord => "leave it where it is; `modeldepot gc` removes records that are no longer needed".to_owned(),
 
         Advice::PushFolder => "to push a whole folder, pass it as `model_path`".to_owned(),
         Advice::CheckExcluded => "check `exclude`, or pass `include_hidden=True`".to_owned(),
@@ -119,7 +119,7 @@ pub(crate) fn said(advice: &Advice) -> String {
             "set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000".to_owned()
         }
         Advice::UsePathStyle => {
-            "the bucket is named in the host, which no name server knows: pass `addressing=\"path\"`, or set \
+            "DNS does not know the host name with the bucket in it: pass `addressing=\"path\"`, or set \
              S3_ADDRESSING=path"
                 .to_owned()
         }
@@ -152,17 +152,17 @@ pub(crate) fn said(advice: &Advice) -> String {
             "free space on the server, or have its storage enlarged; `modeldepot gc` lists orphaned objects".to_owned()
         }
         Advice::FreeQuota => {
-            "delete versions that nobody needs (`ModelStorage.delete_model_version`, `modeldepot gc`), or ask for a \
+            "delete versions that are no longer needed (`ModelStorage.delete_model_version`, `modeldepot gc`), or ask for a \
              higher quota"
                 .to_owned()
         }
         Advice::CheckProxy => "does a proxy in between change requests? `modeldepot doctor` checks".to_owned(),
         Advice::Diagnose => {
-            "often the region is wrong or a session has expired: `modeldepot doctor` finds out".to_owned()
+            "often caused by a wrong region or an expired session; `modeldepot doctor` checks".to_owned()
         }
         Advice::Trace(Traced::Response) => "`modeldepot doctor` checks the server".to_owned(),
-        Advice::Trace(Traced::Parts) => "this server has rules of its own for parts".to_owned(),
-        Advice::Trace(Traced::Unsupported) => "the server's message says what it cannot do".to_owned(),
+        Advice::Trace(Traced::Parts) => "this server has its own rules for parts".to_owned(),
+        Advice::Trace(Traced::Unsupported) => "the server's message says what it does not support".to_owned(),
     }
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn said(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    /// Flags, verbs of the command that have a method here, and routes of the service.
+    /// Flags, verbs of the command that are methods here, and routes of the service.
     const FOREIGN: [&str; 13] = [
         " --",
         "`--",

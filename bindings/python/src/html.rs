@@ -1,8 +1,8 @@
-//! What a notebook shows of an answer.
+//! The HTML of answers in notebooks.
 
 use std::fmt::Write as _;
 
-/// Returns a table of two columns: names, and what they are.
+/// Returns a table of names and values.
 pub(crate) fn fields(caption: &str, fields: &[(&str, String)]) -> String {
     let rows: Vec<Vec<String>> = fields.iter().map(|(name, value)| vec![(*name).to_owned(), value.clone()]).collect();
     table(caption, &[], &rows)
@@ -22,7 +22,7 @@ pub(crate) fn table(caption: &str, heads: &[&str], rows: &[Vec<String>]) -> Stri
     html + "</table>"
 }
 
-/// A key or a metric may hold anything; a notebook must not obey it.
+/// Escapes text, as keys and metrics may contain anything.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

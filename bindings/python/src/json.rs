@@ -1,4 +1,4 @@
-//! Plain Python values as JSON, and back.
+//! Converts between plain Python values and JSON.
 
 use modeldepot::Manifest;
 use pyo3::prelude::*;
@@ -7,13 +7,13 @@ use serde_json::{Map, Number, Value};
 
 use crate::error::invalid;
 
-/// Nobody nests metadata deeper; what does is most likely a cycle.
+/// Deeper nesting is most likely a cycle.
 const DEPTH: usize = 64;
 
-/// Returns a user's metadata.
+/// Converts a user's metadata.
 ///
 /// # Errors
-/// `InvalidError` with the key of what is not JSON.
+/// `InvalidError` with the key of a value that is not JSON.
 pub(crate) fn metadata(py: Python<'_>, given: Option<&Bound<'_, PyAny>>) -> PyResult<Map<String, Value>> {
     let Some(given) = given else { return Ok(Map::new()) };
     match value(given, &mut vec!["metadata".to_owned()])? {
@@ -35,7 +35,7 @@ fn value(given: &Bound<'_, PyAny>, path: &mut Vec<String>) -> PyResult<Value> {
     if given.is_none() {
         return Ok(Value::Null);
     }
-    // Before numbers: a bool is an int to Python.
+    // Before numbers, because bool is a subclass of int.
     if given.is_instance_of::<PyBool>() {
         return Ok(Value::Bool(given.extract()?));
     }
@@ -88,11 +88,11 @@ fn value(given: &Bound<'_, PyAny>, path: &mut Vec<String>) -> PyResult<Value> {
     Err(refused(path, py, &format!("is of type `{}`, which is not JSON", type_name(given)), hint))
 }
 
-/// Returns the Python value of a NumPy scalar, or of an array or tensor of no dimension.
+/// Returns the Python value of a NumPy scalar, or of a zero-dimensional array or tensor.
 fn scalar<'py>(given: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
     let dimensions = given.getattr("shape").ok()?.len().ok()?;
     let item = given.call_method0("item").ok()?;
-    // One that gives itself back, as `numpy.longdouble` does, would never end.
+    // Some types, such as `numpy.longdouble`, return themselves, which would never end.
     (dimensions == 0 && !item.get_type().is(given.get_type())).then_some(item)
 }
 
@@ -104,7 +104,7 @@ fn type_name(given: &Bound<'_, PyAny>) -> String {
     given.get_type().fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }
 
-/// Returns a JSON value as plain Python.
+/// Converts a JSON value to plain Python.
 pub(crate) fn to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
     Ok(match value {
         Value::Null => py.None(),
@@ -126,7 +126,7 @@ pub(crate) fn to_python(py: Python<'_>, value: &Value) -> PyResult<Py<PyAny>> {
     })
 }
 
-/// Returns a JSON object as a dict.
+/// Converts a JSON object to a dict.
 pub(crate) fn dict(py: Python<'_>, object: &Map<String, Value>) -> PyResult<Py<PyDict>> {
     let dict = PyDict::new(py);
     for (key, item) in object {
@@ -135,7 +135,7 @@ pub(crate) fn dict(py: Python<'_>, object: &Map<String, Value>) -> PyResult<Py<P
     Ok(dict.unbind())
 }
 
-/// Returns a manifest as a dict, as it is in the bucket.
+/// Converts a manifest to a dict, with the content that it has in the bucket.
 pub(crate) fn manifest(py: Python<'_>, manifest: &Manifest) -> PyResult<Py<PyAny>> {
     let value = serde_json::to_value(manifest).map_err(|error| crate::error::internal(py, error.to_string()))?;
     to_python(py, &value)

@@ -1,19 +1,19 @@
-//! The Python package: translates, and does nothing else.
+//! The Python package: it translates between Python and the library, and nothing else.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `model_storage.rs`, `s3_client.rs` | classes that users hold, a method per verb |
-//! | `async_verbs.rs` | the verbs as futures, of which `python/modeldepot/_async.py` makes coroutines |
-//! | `given.rs` | arguments of a wrong type, refused by their names |
+//! | `model_storage.rs`, `s3_client.rs` | the classes that users work with, one method per verb |
+//! | `async_verbs.rs` | the verbs as futures, which `python/modeldepot/_async.py` turns into coroutines |
+//! | `given.rs` | rejects arguments of the wrong type by name |
 //! | `doc/` | the docstrings of classes and of the longer verbs |
-//! | `answer/` | what the verbs return: one class per file, declared by the macro of `declare.rs` |
+//! | `answer/` | the results of the verbs: one class per file, declared by the macro in `declare.rs` |
 //! | `file_reader.rs` | a file of a version, read part by part |
-//! | `connection.rs` | settings, and what was opened with them in this process |
-//! | `runtime.rs` | how work is waited for: Ctrl-C, progress, forks, asyncio |
-//! | `work.rs` | the work of the verbs that are more than one call of the library |
-//! | `argument.rs`, `json.rs`, `progress.rs`, `error.rs`, `html.rs` | from Python and back |
+//! | `connection.rs` | settings, and the storage opened with them in this process |
+//! | `runtime.rs` | how Python waits for work: Ctrl-C, progress, forks, asyncio |
+//! | `work.rs` | the work of verbs that take more than one call of the library |
+//! | `argument.rs`, `json.rs`, `progress.rs`, `error.rs`, `html.rs` | conversions between Python and Rust |
 //!
-//! What needs no Rust is in `python/modeldepot/`.
+//! Everything that needs no Rust is in `python/modeldepot/`.
 
 mod answer;
 mod argument;

@@ -367,12 +367,12 @@ impl ModelStorage {
         py.import("modeldepot._objects")?.call_method("load", (reader,), Some(&options))
     }
 
-    /// The same verbs as awaitables that begin with the call; ``AsyncModelStorage`` makes coroutines of them.
+    /// The same verbs as awaitables that start immediately; ``AsyncModelStorage`` turns them into coroutines.
     fn _verbs(&self) -> AsyncVerbs {
         AsyncVerbs::of(&self.connection)
     }
 
-    /// A pickle holds the endpoint and the bucket, and never a key.
+    /// Pickles hold the endpoint and the bucket, never a key.
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         slf.get().connection.reduced(slf.as_any(), true)
     }

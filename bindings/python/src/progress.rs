@@ -1,4 +1,4 @@
-//! How far a transfer has come, told to Python by the thread that waits for it.
+//! The progress of a transfer, reported to Python by the thread that waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,11 +19,11 @@ struct Counts {
 }
 
 impl Meter {
-    /// Returns where the library reports to.
+    /// Returns the callback for the library.
     pub(crate) fn progress(&self) -> Progress {
         let counts = Arc::clone(&self.0);
         Progress::new(move |event| match event {
-            // An attempt that begins anew counts anew.
+            // An attempt that starts over resets the count.
             Event::Planned { bytes, .. } => {
                 counts.done.store(0, Relaxed);
                 counts.total.store(bytes, Relaxed);
@@ -35,12 +35,12 @@ impl Meter {
         })
     }
 
-    /// Says how many bytes there will be.
+    /// Sets the total number of bytes.
     pub(crate) fn plan(&self, total: u64) {
         self.0.total.store(total, Relaxed);
     }
 
-    /// Counts bytes that were moved.
+    /// Counts transferred bytes.
     pub(crate) fn moved(&self, bytes: u64) {
         self.0.done.fetch_add(bytes, Relaxed);
     }
@@ -50,7 +50,7 @@ impl Meter {
     }
 }
 
-/// Whom to tell of a transfer: nobody, a function of the user's, or a bar.
+/// The receiver of progress: none, a function of the user's, or a progress bar.
 pub(crate) struct Watcher {
     pub(crate) meter: Meter,
     call: Option<Py<PyAny>>,
@@ -59,7 +59,7 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// Takes `progress=`: nothing or False, True for a bar, or a function of the bytes done and their total.
+    /// Parses `progress=`: None or False, True for a bar, or a function of the bytes done and the total.
     pub(crate) fn of(given: Option<&Bound<'_, PyAny>>, verb: &str) -> PyResult<Watcher> {
         let mut watcher = Watcher { meter: Meter::default(), call: None, bar: false, told: (0, 0) };
         let Some(given) = given.filter(|given| !given.is_none()) else { return Ok(watcher) };
@@ -78,12 +78,12 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Returns the function to call, for callers that call it themselves.
+    /// Returns the function, for callers that call it themselves.
     pub(crate) fn function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.call.as_ref().map(|call| call.clone_ref(py))
     }
 
-    /// Returns the bytes and their total when they are others than were told last.
+    /// Returns the bytes done and the total if they have changed since the last report.
     pub(crate) fn news(&mut self) -> Option<(u64, u64)> {
         let now = self.meter.read();
         (now != self.told && now.1 > 0).then(|| {
@@ -92,7 +92,7 @@ impl Watcher {
         })
     }
 
-    /// Tells what is new.
+    /// Reports changes.
     pub(crate) fn tell(&mut self, py: Python<'_>) -> PyResult<()> {
         let Some(call) = self.function(py) else { return Ok(()) };
         match self.news() {
@@ -101,7 +101,7 @@ impl Watcher {
         }
     }
 
-    /// Tells that nothing more will come, for whatever reason.
+    /// Reports that the transfer has ended, with or without success.
     pub(crate) fn close(&self, py: Python<'_>) -> PyResult<()> {
         match &self.call {
             Some(bar) if self.bar => bar.call_method0(py, "close").map(drop),

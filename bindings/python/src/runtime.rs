@@ -1,10 +1,10 @@
 //! How Python waits for work.
 //!
-//! Work runs on the threads of a runtime, and the caller waits without the GIL. Every [`TICK`] it looks for signals, so
-//! Ctrl-C is seen as soon as in Python itself; then the work is dropped, and what it had staged goes with it.
+//! Work runs on the threads of a runtime while the caller waits without the GIL. Every [`TICK`] it checks for signals,
+//! so Ctrl-C is noticed as quickly as in Python itself; the work is then dropped, along with its temporary files.
 //!
-//! A runtime's threads do not live on in a fork. So each process has its own: the one of the parent is left where it is,
-//! since to end it would be to wait for threads that are not there.
+//! A runtime's threads do not survive a fork, so each process has a runtime of its own. The parent's is leaked, because
+//! shutting it down would wait for threads that do not exist.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +18,16 @@ use tokio::time::timeout;
 use crate::error::internal;
 use crate::progress::Watcher;
 
-/// How often a wait looks up.
+/// The interval at which waiting threads check for signals.
 const TICK: Duration = Duration::from_millis(40);
 
-/// How long dropped work may take to be gone. It is a few file operations, and the lease that is withdrawn.
+/// How long dropped work may take to end: it performs a few file operations and releases the lease.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The runtime, with the process that it is of.
+/// The runtime, and the process it belongs to.
 ///
-/// Locked by threads that hold the GIL, and for a moment only. A fork is made by a thread that holds it as well, so no
-/// child finds it locked.
+/// Only locked briefly, by threads that hold the GIL. Forking takes the GIL as well, so no child process finds it
+/// locked.
 static RUNTIME: Mutex<Option<(u32, Arc<Runtime>)>> = Mutex::new(None);
 
 /// Returns the runtime of this process.
@@ -47,10 +47,10 @@ pub(crate) fn runtime(py: Python<'_>) -> PyResult<Arc<Runtime>> {
     Ok(made)
 }
 
-/// Waits for work. Other threads of Python run meanwhile.
+/// Waits for work while other Python threads run.
 ///
 /// # Errors
-/// What a signal handler or the watcher raised, after the work was dropped.
+/// The exception of a signal handler or the watcher, after the work was dropped.
 pub(crate) fn wait<T, F>(py: Python<'_>, work: F, watcher: &mut Watcher) -> PyResult<T>
 where
     T: Send + 'static,
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// Starts work and returns the asyncio future of what `finish` makes of its result. A future that is cancelled drops the
+/// Starts work and returns an asyncio future with what `finish` makes of the result. Canceling the future drops the
 /// work.
 pub(crate) fn promise<'py, T, F>(
     py: Python<'py>,
@@ -131,7 +131,7 @@ where
     Ok(future)
 }
 
-/// Does something with the interpreter, unless it is shutting down. The waiter of a closed loop no longer exists.
+/// Calls into the interpreter, unless it is shutting down: then nobody is left to wait.
 fn attached(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> Option<()> {
     tokio::task::block_in_place(|| Python::try_attach(work)).and_then(Result::ok)
 }
@@ -147,7 +147,7 @@ fn fate(error: JoinError) -> String {
     }
 }
 
-/// Drops work whose future is done. Of work that is done itself nothing is left to drop.
+/// Drops work when its future is done. Has no effect if the work is done too.
 #[pyclass(frozen, module = "modeldepot._modeldepot")]
 struct Drop {
     task: tokio::task::AbortHandle,

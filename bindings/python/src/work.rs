@@ -1,4 +1,4 @@
-//! The work of the verbs that are more than one call of the library. None of it touches Python.
+//! The work of verbs that take more than one call of the library. None of it touches Python.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::progress::Meter;
 
-/// Returns where a model is put that nobody names a folder for. Each has its own: they have files of the same names.
+/// Returns the default folder for a model. Each model has its own, because their files have the same names.
 pub(crate) fn downloaded(model: &ModelName) -> PathBuf {
     Path::new("./models/downloaded").join(model.as_str())
 }
@@ -24,7 +24,7 @@ pub(crate) struct Upload {
     pub(crate) model: ModelName,
     pub(crate) version: Option<Version>,
     pub(crate) scan: Scan,
-    /// The name that the model file gets instead of its own.
+    /// A name for the model file that replaces its own.
     pub(crate) file_name: Option<ArtifactPath>,
     pub(crate) metadata: Map<String, Value>,
     pub(crate) published_by: Option<PublishedBy>,
@@ -34,10 +34,10 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    /// Publishes it, and returns what there is to say of its training history as well.
+    /// Publishes it, and also returns notes on its training history.
     pub(crate) async fn run(self, storage: ModelStorage, meter: Meter) -> Result<(Published, Vec<String>)> {
         let Upload { model, version, scan, file_name, metadata, published_by, resume, md5, copy } = self;
-        // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
+        // In a separate thread, so that scanning a large folder on a slow disk does not delay Ctrl-C.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
             let history = scan.history.as_deref().map(read_history).transpose()?;
             let mut merged = history.as_ref().map(History::metadata).unwrap_or_default();
@@ -55,7 +55,7 @@ impl Upload {
     }
 }
 
-/// Puts the model file under another name.
+/// Renames the model file.
 fn renamed(source: Source, name: Option<ArtifactPath>) -> Result<Source> {
     let Some(name) = name.filter(|name| name != source.main()) else { return Ok(source) };
     let local =
@@ -68,7 +68,7 @@ fn renamed(source: Source, name: Option<ArtifactPath>) -> Result<Source> {
 
 fn read_history(path: &Path) -> Result<History> {
     let mut bytes = Vec::new();
-    // One more than may be: the library says what is too large, and nothing beyond that is held in memory.
+    // One byte more than allowed, so that the library reports an oversized file without reading all of it.
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
     read.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
@@ -78,12 +78,12 @@ fn read_history(path: &Path) -> Result<History> {
     History::parse(&name, &bytes).map_err(|source| Error::history(path, source))
 }
 
-/// Fetches a version and returns where its model file lies.
+/// Fetches a version and returns the path of its model file.
 pub(crate) async fn download(storage: ModelStorage, pull: Pull, meter: Meter) -> Result<PathBuf> {
     Ok(storage.pull(&pull, &meter.progress()).await?.model_path)
 }
 
-/// Stores a file under a key; none takes the file's name.
+/// Stores a file under a key; by default the file's name.
 pub(crate) async fn store(
     storage: ModelStorage,
     path: PathBuf,
@@ -103,7 +103,7 @@ pub(crate) async fn store(
     if !force {
         storage.refuse_change(&bucket, &key, Change::Store).await?;
     }
-    // Whatever is wrong with the file is the upload's to say.
+    // If the file cannot be read, the upload reports it.
     meter.plan(path.metadata().map_or(0, |found| found.len()));
     storage.client().upload_file(&path, &bucket, &key, &options, |bytes| meter.moved(bytes)).await
 }

@@ -1,4 +1,4 @@
-"""A real server for the tests: the wheel's own command serves it."""
+"""Starts a real server for the tests, with the wheel's own command."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from botocore.config import Config
 
 from modeldepot import ModelStorage
 
-# A shell that runs tests in the background has its children ignore Ctrl-C, and Python leaves it at that.
+# Background shells make their children ignore Ctrl-C, and Python keeps that setting.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMMAND = str(Path(sys.executable).parent / "modeldepot")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with what takes long, so that the others run beside it."""
+    """Starts slow tests first, so that the others run alongside."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def read_json(stream: Any) -> Any:
-    """Reads the first JSON value of a stream of lines."""
+    """Reads the first JSON value from a stream of lines."""
     text = ""
     for line in stream:
         text += line
@@ -55,7 +55,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def surroundings(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that says where the server is, buckets of the test's own, and a folder that is its own."""
+    """Sets the environment for the server, with buckets and a working folder of the test's own."""
     for name in list(os.environ):
         if name.startswith(("S3_", "AWS_")):
             monkeypatch.delenv(name)
@@ -84,7 +84,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A model file of several parts, no two of them alike."""
+    """A model file of several parts, all different."""
     path = tmp_path / "large.bin"
     with path.open("wb") as file:
         for index in range(20):

@@ -1,7 +1,7 @@
-"""The document's own snippets, with nothing but the wheel: no test framework, no other package.
+"""The snippets of the Python pipeline's documentation, with nothing but the wheel: no test framework, no other package.
 
 document.py              on `modeldepot up`, which it starts
-document.py ENDPOINT     on another server, with its three buckets made
+document.py ENDPOINT     on another server, where its three buckets exist
 """
 
 import contextlib
@@ -23,7 +23,7 @@ def snippets() -> None:
     with open("training_history.json", "w") as file:
         json.dump({"train_loss": [0.5, 0.1324], "val_loss": [0.6, 0.4722]}, file)
 
-    # The document's names and metadata.
+    # The documentation's names and metadata.
     storage = ModelStorage()
     storage.upload_model(
         model_path="best_model.pth",
@@ -43,7 +43,7 @@ def snippets() -> None:
         additional_files=["training_history.json"],
     )
 
-    # "Télécharger un Modèle (Python)", as it stands there.
+    # "Télécharger un Modèle (Python)", as in the documentation.
     model_path = storage.download_model(
         model_name="plant_classifier", version="20251028_181858", local_dir="./models/downloaded"
     )
@@ -109,7 +109,7 @@ def main() -> None:
         subprocess.run([os.path.join(os.path.dirname(sys.executable), "modeldepot"), "init"], check=True)
         snippets()
         os.chdir("/")
-    print(f"the document's snippets run on {endpoint}")
+    print(f"the snippets run on {endpoint}")
 
 
 if __name__ == "__main__":

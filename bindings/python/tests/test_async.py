@@ -12,7 +12,7 @@ from modeldepot import AsyncModelStorage, InvalidError, ModelStorage, NotFoundEr
 
 
 def parameters(verb: Any) -> list[tuple[str, Any, Any]]:
-    """Returns names, kinds and defaults, without the types that only Python's functions know."""
+    """Returns names, kinds and defaults, without types, which only Python functions have."""
     parameters = inspect.signature(verb).parameters.values()
     return [(p.name, p.kind, p.default) for p in parameters if p.name != "self" and not p.name.startswith("_")]
 
@@ -28,7 +28,7 @@ def test_it_has_the_verbs_of_the_other() -> None:
         assert parameters(sync) == parameters(other), name
         assert inspect.iscoroutinefunction(other), name
         assert other.__doc__ == sync.__doc__ and other.__doc__, name
-    # Python 3.9 reads no signature from a built-in class; the stubs are held to it on every version.
+    # Python 3.9 cannot read the signature of a built-in class; the stubs are checked on every version.
     if sys.version_info >= (3, 10):
         assert parameters(ModelStorage) == parameters(AsyncModelStorage)
 
@@ -108,7 +108,7 @@ def test_a_cancelled_push_leaves_no_version(storage: ModelStorage, large: Path) 
 
 def test_every_way_to_run_a_coroutine(storage: ModelStorage, model: Path) -> None:
     depot = AsyncModelStorage()
-    # Without a function around it.
+    # Without a wrapping coroutine.
     assert str(asyncio.run(depot.upload_model(model, "m", "1"))) == "m@1"
 
     async def ways() -> None:
@@ -129,7 +129,7 @@ def test_every_way_to_run_a_coroutine(storage: ModelStorage, model: Path) -> Non
                     group.create_task(depot.describe("no-such-model"))
             assert isinstance(raised.value.exceptions[0], NotFoundError)
 
-    # In one loop after the other.
+    # In several loops, one after the other.
     asyncio.run(ways())
     asyncio.run(ways())
 

@@ -114,7 +114,7 @@ def test_hugging_face(storage: ModelStorage, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     from modeldepot.transformers import PublishBest
 
-    # The trainer itself needs PyTorch. Its state is the real one, and it calls a callback with just these.
+    # The trainer itself needs PyTorch. Its state is real, and it calls callbacks with exactly these arguments.
     output = tmp_path / "output"
     for step in (10, 20):
         folder = output / f"checkpoint-{step}"

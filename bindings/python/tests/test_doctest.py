@@ -1,4 +1,4 @@
-"""Every example in the documentation strings and on the page on Python is run."""
+"""Runs every example in the docstrings and in docs/python.md."""
 
 import doctest
 import importlib
@@ -47,7 +47,7 @@ def test_the_page(surroundings: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("S3_BUCKET_MODELS")
     Path("best_model.pth").write_bytes(bytes(132_000_000))
     Path("training_history.json").write_text('{"train_loss": [0.61, 0.13], "val_loss": [0.66, 0.47]}')
-    # A fence ends what is expected, as an empty line does.
+    # A fence ends the expected output, like an empty line.
     text = "\n".join("" if line.startswith("```") else line for line in PAGE.read_text().splitlines())
     page = doctest.DocTestParser().get_doctest(text, {}, "python.md", str(PAGE), 0)
     assert len(page.examples) > 40

@@ -1,4 +1,4 @@
-"""One base, the kinds, the builtins, and the sentences of the command."""
+"""The base class, the kinds, the builtin classes, and messages equal to those of the command."""
 
 import json
 import pickle
@@ -54,7 +54,7 @@ def test_each_kind_is_ours_and_the_builtin(name: str, builtin: type[BaseExceptio
 
 
 def said_by_the_command(*arguments: str) -> dict[str, Any]:
-    """Returns what the command says of a failure, in JSON."""
+    """Returns the command's error as JSON."""
     done = subprocess.run([COMMAND, "--json", *arguments], capture_output=True, text=True)
     error: dict[str, Any] = json.loads(done.stderr)["error"]
     return error
@@ -174,7 +174,7 @@ def test_names_of_strangers_do_not_steer_a_terminal(storage: ModelStorage) -> No
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[str]:
-    """A server that says the same to whatever it hears."""
+    """A server that gives the same answer to every request."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:

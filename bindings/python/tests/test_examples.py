@@ -1,4 +1,4 @@
-"""The scripts and the notebook, as their readers run them."""
+"""Runs the example scripts and the notebook, as readers would."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_documents_scripts(storage: ModelStorage, boto: Any) -> None:
     images, digits = load_digits(return_X_y=True)
     assert model.score(images / 16.0, digits) > 0.95
 
-    # What the folder has already is not fetched again, and so not seen to be damaged.
+    # Files in the folder are not fetched again, so their damage in the bucket would go unnoticed.
     shutil.rmtree("models/downloaded")
     boto.put_object(Bucket=storage.bucket, Key=found.manifest["model_file"], Body=b"damaged")
     damaged = script("verify_s3.py")
@@ -59,7 +59,7 @@ def test_the_notebook(storage: ModelStorage, tmp_path: Path) -> None:
     for module in ("ipykernel", "sklearn", "matplotlib", "tqdm"):
         pytest.importorskip(module)
     notebook = nbformat.read(EXAMPLES / "quickstart.ipynb", as_version=4)
-    # The kernel of this very Python, wherever others are registered.
+    # The kernel of this Python, even if others are registered.
     nbclient.NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()

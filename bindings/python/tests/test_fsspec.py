@@ -1,4 +1,4 @@
-"""`modeldepot://model@version/path`, by fsspec."""
+"""`modeldepot://model@version/path` with fsspec."""
 
 from __future__ import annotations
 

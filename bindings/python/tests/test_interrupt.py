@@ -1,6 +1,6 @@
-"""Ctrl-C ends what waits, in the middle, and nothing is left half done.
+"""Ctrl-C ends a running transfer and leaves nothing half done.
 
-How soon is not tested but measured, by `measure.py`: a busy machine would fail an innocent change.
+How quickly is not tested but measured, by `measure.py`: on a busy machine a timed test would fail without cause.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATE = 4_000_000
 
 
 def interrupt_in_the_middle(call: Any) -> None:
-    """Interrupts a call that tells its progress to a function, and sees that it did not run to its end."""
+    """Interrupts a call that reports its progress to a function, and checks that it did not run to its end."""
     seen: dict[int, int] = {}
 
     def interrupt() -> None:
@@ -35,7 +35,7 @@ def interrupt_in_the_middle(call: Any) -> None:
     thread = threading.Thread(target=interrupt, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        # Not a function of Python: in that, Python would see the signal by itself.
+        # Not a Python function: there, Python itself would notice the signal.
         call(seen.__setitem__)
     thread.join()
     [total] = set(seen.values())

@@ -1,4 +1,4 @@
-"""Metadata: plain dicts in, plain dicts out, and what is not JSON is refused with its key."""
+"""Metadata: plain dicts in, plain dicts out; values that are not JSON are refused with their keys."""
 
 import collections
 import datetime

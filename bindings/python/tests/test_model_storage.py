@@ -1,4 +1,4 @@
-"""The document's five methods, and those beside them."""
+"""The five methods of the Python pipeline, and the others."""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""Objects saved from memory and loaded into it."""
+"""Saving objects from memory and loading them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from modeldepot import ConflictError, InvalidError, ModelDepotError, ModelStorag
 
 @pytest.fixture
 def no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Lets every temporary file fail, where the system has files in memory."""
+    """Makes all temporary files fail, on systems with files in memory."""
     with contextlib.suppress(ImportError):
-        importlib.import_module("scipy.stats")  # it makes a temporary folder when it is first imported
+        importlib.import_module("scipy.stats")  # creates a temporary folder at the first import
     if hasattr(os, "memfd_create"):
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "no-such-folder"))
 
@@ -142,7 +142,7 @@ def test_estimators_load_or_are_refused_when_they_are_saved(storage: ModelStorag
             back = storage.load(f"m@{number}")
         except ModelDepotError as error:
             assert "holds types that skops does not trust, so `load` would refuse it" in error.message
-            # The hint says what to pass, to both.
+            # The hint says what to pass to both.
             asked.add(kind)
             assert error.hint is not None
             trusted = ast.literal_eval(error.hint.split("trusted=")[1].split("]")[0] + "]")
@@ -239,7 +239,7 @@ def test_what_is_not_installed_is_named(storage: ModelStorage, model: Path, monk
 
 
 class FakeTorch(types.ModuleType):
-    """What `load` calls of PyTorch, and what it answers."""
+    """The parts of PyTorch that `load` calls."""
 
     def __init__(self, version: str, refusal: Optional[Exception] = None):
         super().__init__("torch")
@@ -256,7 +256,7 @@ class FakeTorch(types.ModuleType):
 
 
 class OldTorch(FakeTorch):
-    """Before 1.13: what it does not know goes to the unpickler."""
+    """A version before 1.13, which passes unknown arguments to the unpickler."""
 
     def load(self, file: Any, map_location: str, **pickle_load_args: Any) -> Any:
         assert not pickle_load_args
@@ -309,7 +309,7 @@ def test_other_failures_run_no_code(checkpoint: ModelStorage, monkeypatch: pytes
 
 @pytest.mark.parametrize("version", ["2.5.1+cu121", "1.13.0", "1.9.0", "0.4", "unknown"])
 def test_an_old_torch_asks(checkpoint: ModelStorage, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    """Before 2.6 a checkpoint could run code with `weights_only=True` as well."""
+    """Before 2.6, checkpoints could run code even with `weights_only=True`."""
     torch = OldTorch(version) if version < "1.13" else FakeTorch(version)
     monkeypatch.setitem(sys.modules, "torch", torch)
     with pytest.raises(InvalidError, match="cannot load `best_model.pth` without running code") as raised:

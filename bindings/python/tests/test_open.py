@@ -1,4 +1,4 @@
-"""A file of a version as a file of Python, without fetching it all."""
+"""A file of a version as a Python file object, without fetching all of it."""
 
 import io
 import json

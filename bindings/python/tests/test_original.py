@@ -1,4 +1,4 @@
-"""Against the layout of the Python original, as boto3 writes and reads it."""
+"""Compatibility with the layout of the boto3 pipeline that this project replaces."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What modeldepot did not create is left and named; what others removed is noticed."""
+"""Objects that modeldepot did not create are kept and listed; files removed by others are noticed."""
 
 from pathlib import Path
 from typing import Any

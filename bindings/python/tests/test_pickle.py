@@ -15,7 +15,7 @@ from modeldepot import AsyncModelStorage, InvalidError, ModelDepotError, ModelSt
 
 
 def both(obj: Any) -> list[Any]:
-    """Returns what became of an object in every way that Python copies."""
+    """Returns an object's copies, made in every way that Python has."""
     protocols = range(2, pickle.HIGHEST_PROTOCOL + 1)
     return [pickle.loads(pickle.dumps(obj, protocol)) for protocol in protocols] + [copy.copy(obj), copy.deepcopy(obj)]
 
@@ -67,7 +67,7 @@ def test_what_a_bucket_asks_for_goes_with_a_pickle(storage: ModelStorage, monkey
     given = ModelStorage()
     for name in asked:
         monkeypatch.delenv(name)
-    # It could not be beside AES256.
+    # It could not be combined with AES256.
     monkeypatch.setenv("S3_KMS_KEY", "a-key-of-another-process")
     monkeypatch.setenv("S3_STORAGE_CLASS", "STANDARD_IA")
     again = pickle.loads(pickle.dumps(given))
@@ -159,7 +159,7 @@ def test_errors() -> None:
 
 
 def work(storage: ModelStorage, model: str, index: int) -> Any:
-    """What a worker does: it is sent a storage, and sends an answer or an error back."""
+    """A worker's task: it receives a storage, and sends an answer or an error back."""
     if index == 0:
         return storage.describe("m", "no-such-version")
     return storage.upload_model(model, "m", f"{index}")

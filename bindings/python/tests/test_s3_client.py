@@ -1,4 +1,4 @@
-"""The document's nine methods, with boto3 at the other end."""
+"""The nine methods of the Python pipeline, checked with boto3."""
 
 import urllib.request
 from pathlib import Path

@@ -3,7 +3,7 @@
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 use modeldepot::visible;
 
-/// Returns the words of the `hint:` line.
+/// Returns the text of the `hint:` line.
 pub(crate) fn said(advice: &Advice) -> String {
     match advice {
         Advice::Note(note) => note.to_string(),
@@ -55,7 +55,7 @@ pub(crate) fn said(advice: &Advice) -> String {
             let prefix = if prefix.is_empty() { "/" } else { prefix.as_str() };
             format!("`modeldepot rm {model}@{version} --prefix {}` deletes the whole version", visible(prefix))
         }
-        Advice::LeaveRecord => "leave it where it is; `modeldepot gc` removes records that are of no use".to_owned(),
+        Advice::LeaveRecord => "leave it where it is; `modeldepot gc` removes records that are no longer needed".to_owned(),
 
         Advice::PushFolder => {
             "to push a whole folder, name it after the model: `modeldepot push MODEL FOLDER`".to_owned()
@@ -87,7 +87,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::ChangeLifetime => "--expires takes 1s to 7d".to_owned(),
         Advice::NameUpload => "write it as `modeldepot url MODEL@VERSION --file PATH --put`".to_owned(),
         Advice::AvoidUploadUrls => {
-            "update the server, or have the files sent by `modeldepot push` or through the service instead".to_owned()
+            "update the server, or send the files with `modeldepot push` or through the service instead".to_owned()
         }
 
         Advice::CheckAccessKey(origin) => format!("the server does not know the access key: {origin}"),
@@ -122,7 +122,7 @@ pub(crate) fn said(advice: &Advice) -> String {
             "set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000".to_owned()
         }
         Advice::UsePathStyle => {
-            "the bucket is named in the host, which no name server knows: pass --addressing path, or set \
+            "DNS does not know the host name with the bucket in it: pass --addressing path, or set \
              S3_ADDRESSING=path"
                 .to_owned()
         }
@@ -155,18 +155,18 @@ pub(crate) fn said(advice: &Advice) -> String {
             "free space on the server, or have its storage enlarged; `modeldepot gc` lists orphaned objects".to_owned()
         }
         Advice::FreeQuota => {
-            "delete versions that nobody needs (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota".to_owned()
+            "delete versions that are no longer needed (`modeldepot rm`, `modeldepot gc`), or ask for a higher quota".to_owned()
         }
         Advice::CheckProxy => "does a proxy in between change requests? `modeldepot doctor` checks".to_owned(),
         Advice::Diagnose => {
-            "often the region is wrong or a session has expired: `modeldepot doctor` finds out".to_owned()
+            "often caused by a wrong region or an expired session; `modeldepot doctor` checks".to_owned()
         }
-        Advice::Trace(Traced::Response) => "-vv shows the requests and what the server answered".to_owned(),
+        Advice::Trace(Traced::Response) => "-vv shows the requests and the server's responses".to_owned(),
         Advice::Trace(Traced::Parts) => {
-            "this server has rules of its own for parts; -vv shows the requests".to_owned()
+            "this server has its own rules for parts; -vv shows the requests".to_owned()
         }
         Advice::Trace(Traced::Unsupported) => {
-            "-vv shows what the server answered: its message says what it cannot do".to_owned()
+            "-vv shows the server's response, which says what it does not support".to_owned()
         }
     }
 }
@@ -175,7 +175,7 @@ pub(crate) fn said(advice: &Advice) -> String {
 mod tests {
     use super::*;
 
-    /// Terms of the service and of Python, which nobody at a terminal has.
+    /// Terms of the service and of Python, which do not apply at a terminal.
     const FOREIGN: [&str; 6] = ["`GET ", "`POST ", "`DELETE ", "/api/", "ModelStorage", "S3Client"];
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// A flag or a verb in a hint that the command does not have would send people astray.
+    /// Hints must not name flags or verbs that do not exist.
     #[test]
     fn flags_and_verbs_in_hints_exist() {
         let reference = include_str!("../../../docs/cli.md");

@@ -1,4 +1,4 @@
-//! The arguments as typed. Nothing here reads the environment: that is [`crate::config`].
+//! The arguments as typed. Nothing here reads the environment; [`crate::config`] does.
 //!
 //! The doc comments are the help texts; [`crate::help`] arranges them.
 
@@ -26,10 +26,11 @@ pub(crate) use self::writing::WritingArgs;
 ///
 /// Settings are read from flags, the environment, the nearest `.env` in the current folder or above it, and the AWS
 /// profile, in this order: S3_ENDPOINT (http://localhost:9000), S3_ACCESS_KEY, S3_SECRET_KEY, S3_REGION (us-east-1),
-/// S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An empty S3_ENDPOINT
-/// means AWS. Where these are not set, the variables of AWS tools apply: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION,
-/// AWS_ACCESS_KEY_ID, AWS_PROFILE. Without credentials, a server on this machine gets `minioadmin`, any other the AWS
-/// credential chain. Secrets cannot be passed as flags. `modeldepot config` shows the settings in use and their origin.
+/// S3_BUCKET_MODELS (models), S3_BUCKET_IMAGES (plants-images), S3_BUCKET_DATA (data), AWS_CA_BUNDLE. An empty
+/// S3_ENDPOINT means AWS. Where these are not set, the variables of AWS tools apply: AWS_ENDPOINT_URL_S3,
+/// AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE. Without credentials, a server on this machine gets
+/// `minioadmin`, any other the AWS credential chain. Secrets cannot be passed as flags. `modeldepot config` shows the
+/// settings in use and their origin.
 ///
 /// Results go to stdout, progress and messages to stderr.
 #[derive(Debug, Parser)]
@@ -137,8 +138,8 @@ pub(crate) enum Command {
     /// Create the project's buckets
     ///
     /// Creates the three buckets of S3_BUCKET_MODELS, S3_BUCKET_IMAGES and S3_BUCKET_DATA. On AWS, or when only
-    /// S3_BUCKET_MODELS is set, creates the models bucket and any other that is set explicitly. Buckets that exist are left
-    /// unchanged.
+    /// S3_BUCKET_MODELS is set, creates the models bucket and any other that is set explicitly. Buckets that exist are
+    /// left unchanged.
     Init,
     /// Show the settings in use and where each comes from
     ///

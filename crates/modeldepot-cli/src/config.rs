@@ -1,7 +1,7 @@
 //! The only place that reads the environment, the `.env` file, the current folder and the clock.
 //!
-//! Flags win over the environment, which wins over the first `.env` found from the current folder upwards, which wins over
-//! the AWS profile in use. The process's own environment is never changed.
+//! Flags take precedence over the environment, then the first `.env` found from the current folder upwards, then the
+//! AWS profile in use. The process's own environment is never changed.
 
 mod dotenv;
 #[cfg(test)]
@@ -33,19 +33,19 @@ pub(crate) use self::publisher::published_by;
 pub use self::publisher::publisher;
 pub use self::warnings::warnings;
 
-/// Returns the settings that hold for this call.
+/// Returns the settings for this call.
 pub(crate) fn settings(globals: &Globals) -> Result<Settings, Error> {
     let mut settings = all(globals)?.resolve(globals.addressing)?;
     settings.limit_rate = globals.limit_rate.map(|rate| rate.0);
     Ok(settings)
 }
 
-/// Returns where all settings are looked for, the AWS profile included.
+/// Returns all sources of settings, including the AWS profile.
 fn all(globals: &Globals) -> Result<Layers<impl Fn(&str) -> Option<String> + use<>>, Error> {
     here(flags(globals))?.with_profile()
 }
 
-/// Returns the settings of a server on this machine, which is not AWS whatever is set for AWS.
+/// Returns the settings for a local server, which is not AWS, whatever is configured for AWS.
 pub(crate) fn own_settings(globals: &Globals) -> Result<Settings, Error> {
     let mut layers = all(globals)?;
     layers.flags.retain(|(name, ..)| *name != "S3_ENDPOINT");
@@ -53,7 +53,7 @@ pub(crate) fn own_settings(globals: &Globals) -> Result<Settings, Error> {
     layers.resolve(globals.addressing)
 }
 
-/// Says that requests go to AWS, where nothing but credentials says so.
+/// Returns a message that requests go to AWS, if nothing but credentials indicates it.
 pub(crate) fn aws_by_default(globals: &Globals, settings: &Settings) -> Result<Option<(String, String)>, Error> {
     if settings.endpoint.is_some() || all(globals)?.endpoint_name().is_some() {
         return Ok(None);
@@ -63,8 +63,8 @@ pub(crate) fn aws_by_default(globals: &Globals, settings: &Settings) -> Result<O
     Ok(Some((note, hint)))
 }
 
-/// Returns the settings that hold for a caller that is no command line: what it was `given` wins over the environment and
-/// the `.env` file. Each is the name of a variable, what the caller calls it, and the value.
+/// Returns the settings for a caller other than the command line. Values `given` by the caller take precedence over the
+/// environment and the `.env` file; each has the name of its variable, the caller's name for it, and the value.
 ///
 /// # Errors
 /// [`Failure`](crate::Failure), in the command's words.
@@ -77,7 +77,7 @@ pub(crate) fn defaults() -> Result<Settings, Error> {
     Settings::from_variables(|_| None).map_err(|source| Error::Settings { source, origin: Box::new(Origin::Default) })
 }
 
-/// Returns where settings are looked for in this process.
+/// Returns the sources of settings of this process.
 fn here(
     flags: Vec<(&'static str, &'static str, String)>,
 ) -> Result<Layers<impl Fn(&str) -> Option<String> + use<>>, Error> {
@@ -94,7 +94,7 @@ pub(crate) fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Returns the file of the service's tokens: a flag wins over the environment, which wins over `.env`.
+/// Returns the path of the token file: from a flag, the environment or `.env`, in this order.
 pub(crate) fn tokens(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     match flag {
         Some(path) => Ok(Some(path)),
@@ -102,7 +102,7 @@ pub(crate) fn tokens(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// Returns the file of the embedded server's keys: a flag wins over the environment, which wins over `.env`.
+/// Returns the path of the embedded server's key file: from a flag, the environment or `.env`, in this order.
 pub(crate) fn keys(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     match flag {
         Some(path) => Ok(Some(path)),
@@ -110,7 +110,7 @@ pub(crate) fn keys(flag: Option<PathBuf>) -> Result<Option<PathBuf>, Error> {
     }
 }
 
-/// Returns whether a token is asked for where there is no file of tokens, if that is set.
+/// Returns whether a token is required without a token file, if configured.
 pub(crate) fn login() -> Result<Option<bool>, Error> {
     match here(Vec::new())?.find("MODELDEPOT_LOGIN").0.as_deref() {
         None | Some("" | "auto") => Ok(None),
@@ -123,14 +123,14 @@ pub(crate) fn login() -> Result<Option<bool>, Error> {
     }
 }
 
-/// Returns where this machine remembers pushes that are running: the XDG state folder, or none where there is no home.
+/// Returns the folder for resume states of pushes: the XDG state folder, or `None` without a home folder.
 pub fn state_folder() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")))?;
     let folder = state.join("modeldepot");
     match private(&folder) {
         Ok(()) => Some(folder),
-        // A container's home may not be writable: then a push works but cannot resume.
+        // If a container's home folder is not writable, pushes work but cannot resume.
         Err(error) => {
             tracing::debug!(%error, folder = %folder.display(), "pushes cannot be remembered");
             None
@@ -138,7 +138,7 @@ pub fn state_folder() -> Option<PathBuf> {
     }
 }
 
-/// Makes a folder that is nobody else's to read, and those above it.
+/// Creates a folder that only its owner can read, and its missing parents.
 fn private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -147,7 +147,7 @@ fn private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// The settings that flags give, by the names of their variables.
+/// The settings given by flags, by the names of their variables.
 fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     let mut flags = Vec::new();
     let mut add = |name, flag, value: &Option<String>| {
@@ -167,7 +167,7 @@ fn flags(globals: &Globals) -> Vec<(&'static str, &'static str, String)> {
     flags
 }
 
-/// What is true of a process, and not of a folder: the AWS chain looks for it in the environment itself.
+/// Variables that apply to a process rather than a folder: the AWS chain reads them from the environment itself.
 const OF_THE_PROCESS: [&str; 5] = [
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -203,12 +203,12 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         }
     }
 
-    /// Returns the first of these that is set to something.
+    /// Returns the first of these names that has a non-empty value.
     fn set<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
         names.iter().copied().find(|name| self.find(name).0.is_some_and(|value| !value.trim().is_empty()))
     }
 
-    /// Returns the variable that says where the service is, or that it is AWS itself.
+    /// Returns the variable that sets the endpoint, possibly to AWS itself.
     fn endpoint_name(&self) -> Option<&'static str> {
         if self.find("S3_ENDPOINT").0.is_some() {
             return Some("S3_ENDPOINT");
@@ -218,7 +218,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         self.set(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]).filter(|_| !ignored)
     }
 
-    /// Reads the AWS profile in use.
+    /// Adds the AWS profile in use.
     fn with_profile(mut self) -> Result<Self, Error> {
         let chosen = self.find("AWS_PROFILE");
         self.profile = match chosen {
@@ -231,7 +231,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         Ok(self)
     }
 
-    /// Returns true when the login is the one that everybody knows, for a server on this machine as it comes.
+    /// Returns true if a local server is used with its default credentials.
     fn logs_in_as_it_comes(&self, settings: &Settings) -> bool {
         let known = matches!(&settings.credentials, Credentials::Key { access, .. } if access == LOOPBACK_LOGIN);
         known && self.set(&["S3_ACCESS_KEY", "AWS_ACCESS_KEY_ID"]).is_none()
@@ -250,7 +250,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
             Some(AddressingArg::Virtual) => Addressing::VirtualHost,
             None => {
                 let (value, origin) = self.find("S3_ADDRESSING");
-                // What a profile says is for AWS, and not for a server on this machine as it comes.
+                // A profile's credentials are for AWS, not for a local server with default credentials.
                 let foreign = matches!(origin, Origin::Profile(..)) && self.logs_in_as_it_comes(&settings);
                 match value.filter(|_| !foreign).as_deref() {
                     None | Some("" | "auto") => Addressing::Auto,

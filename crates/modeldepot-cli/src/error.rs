@@ -14,7 +14,7 @@ use crate::origin::Origin;
 pub(crate) enum Error {
     #[error(transparent)]
     Depot(#[from] modeldepot::Error),
-    /// An object of a published version, which the `s3` verbs do not change.
+    /// An attempt to change an object of a published version with an `s3` verb.
     #[error(transparent)]
     Guarded(modeldepot::Error),
     /// An upload URL that would permit more than the upload.
@@ -22,7 +22,7 @@ pub(crate) enum Error {
     UploadUrl(modeldepot::Error),
     #[error(transparent)]
     Embedded(#[from] modeldepot_embedded::Error),
-    /// A key file that cannot be used.
+    /// A key file cannot be used.
     #[error(transparent)]
     Keys(#[from] modeldepot_embedded::KeysError),
     #[error(transparent)]

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::hint;
 use crate::ui::clean_message;
 
-/// A failure: what an exception is made of.
+/// A failure, as data for an exception.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// What the user should do.

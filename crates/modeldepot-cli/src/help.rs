@@ -1,7 +1,7 @@
 //! The help texts: verbs in groups, global options once, examples at the end of each verb.
 //!
-//! The texts themselves are the doc comments in [`crate::args`]; here they are arranged. The list of verbs is made from
-//! the [`Command`], and a test fails when a verb is in no group or has no examples.
+//! The texts are the doc comments in [`crate::args`]; this module arranges them. The list of verbs is generated from
+//! the [`Command`], and a test fails if a verb is in no group or has no examples.
 
 mod examples;
 
@@ -21,25 +21,25 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ("Configure", &["init", "config", "completions", "man"]),
 ];
 
-/// Where the help of a verb refers to for the global options.
+/// Refers from a verb's help to the global options.
 const SEE: &str = "Connection and output options: see `modeldepot --help`";
 
 /// The end of `modeldepot -h`.
 const MORE: &str = "`modeldepot COMMAND --help` shows the options of a command with examples";
 
-/// Returns the command as it is parsed and as it explains itself.
+/// Returns the command for parsing and help.
 pub(crate) fn command() -> Command {
     let mut root = verbs();
     let template = template(&root);
     let names: Vec<String> = root.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
-    // The template lists them in groups; clap would list them once more in one block.
+    // The template lists them in groups; clap would list them again in one block.
     for name in names {
         root = root.mut_subcommand(name, |verb| verb.hide(true));
     }
     root.override_usage("modeldepot [OPTIONS] <COMMAND>").help_template(template).after_help(MORE)
 }
 
-/// Returns the command with its verbs listed as clap lists them, for the manual page.
+/// Returns the command with clap's plain list of verbs, for the manual page.
 pub(crate) fn verbs() -> Command {
     let root = Args::command();
     let globals: Vec<Arg> = root.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
@@ -50,7 +50,7 @@ pub(crate) fn verbs() -> Command {
     })
 }
 
-/// Takes the global options out of a verb's help, and adds its examples.
+/// Hides the global options in a verb's help, and adds its examples.
 fn arranged(verb: Command, path: &str, globals: &[Arg]) -> Command {
     let names: Vec<String> = verb.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let verb = globals.iter().fold(verb, |verb, arg| verb.arg(arg.clone().hide(true)));

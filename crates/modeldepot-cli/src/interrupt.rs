@@ -1,19 +1,19 @@
-//! Ctrl-C and SIGTERM: the running work is dropped, and what it staged vanishes with it.
+//! Ctrl-C and SIGTERM: the running work is dropped, and its temporary files are removed.
 
 use std::future::Future;
 
-/// What ended the work early.
+/// The signal that ended the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// A polite kill.
+    /// SIGTERM.
     #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has it"))]
     Terminate,
 }
 
 impl Signal {
-    /// Returns the exit status that shells know: 128 and the signal's number.
+    /// Returns the usual exit status: 128 plus the signal's number.
     pub(crate) fn exit(self) -> u8 {
         match self {
             Signal::Interrupt => 130,
@@ -21,7 +21,7 @@ impl Signal {
         }
     }
 
-    /// Returns what is said about it.
+    /// Returns the word for messages.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Signal::Interrupt => "interrupted",
@@ -30,18 +30,18 @@ impl Signal {
     }
 }
 
-/// The signals of this process. From its making on none ends the process by itself.
+/// The signals of this process. Once created, they no longer end the process by default.
 pub(crate) struct Signals {
     #[cfg(unix)]
     sources: Option<[tokio::signal::unix::Signal; 2]>,
 }
 
 impl Signals {
-    /// Takes the signals over. Needs a runtime.
+    /// Starts to handle the signals. Needs a runtime.
     #[cfg(unix)]
     pub(crate) fn listen() -> Signals {
         use tokio::signal::unix::{SignalKind, signal};
-        // Where the system does not hand them over, they keep their own effect.
+        // If the system refuses, the signals keep their default action.
         let sources = signal(SignalKind::interrupt()).and_then(|a| Ok([a, signal(SignalKind::terminate())?]));
         Signals { sources: sources.ok() }
     }
@@ -56,7 +56,7 @@ impl Signals {
         }
     }
 
-    /// Takes the signals over. Needs a runtime.
+    /// Starts to handle the signals. Needs a runtime.
     #[cfg(not(unix))]
     pub(crate) fn listen() -> Signals {
         Signals {}
@@ -76,7 +76,7 @@ impl Signals {
 pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, Signal> {
     let mut signals = Signals::listen();
     tokio::select! {
-        // A signal goes first: work that always has something ready would hold it off.
+        // Signals come first: work that is always ready would starve them.
         biased;
         signal = signals.next() => Err(signal),
         done = work => Ok(done),

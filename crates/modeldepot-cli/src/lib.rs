@@ -1,7 +1,7 @@
 //! The `modeldepot` command: parses arguments, resolves settings, calls the library and prints results.
 //!
-//! It is a library so that the Python package can include the command ([`run`]), read the same settings ([`settings`]) and
-//! describe failures in the same way ([`Failure`]).
+//! It is a library so that the Python package can include the command ([`run`]), read the same settings ([`settings`])
+//! and describe failures in the same way ([`Failure`]).
 
 mod advice;
 mod args;
@@ -59,7 +59,7 @@ pub fn run(typed: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Runs the verb, and returns the settings for use in hints.
+/// Runs the verb, and also returns the settings, for hints.
 fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
     let Args { globals, command } = args;
     let command = match commands::run_offline(command, ui) {
@@ -78,7 +78,7 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
             config::settings(&globals)
         }
     };
-    // These show it themselves, or use no endpoint.
+    // These show the endpoint themselves, or use none.
     let tells = !matches!(
         &command,
         Command::Demo(_) | Command::Up(_) | Command::Token(_) | Command::Key(_) | Command::Config | Command::Doctor(_)
@@ -107,12 +107,13 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         settled().await;
         done
     });
-    // Threads that write a staged file end soon; one that reads from the keyboard never does.
+    // Threads that write temporary files end soon; one that reads from the keyboard never does.
     runtime.shutdown_timeout(Duration::from_secs(2));
     (Some(settings), done)
 }
 
-/// Waits briefly for the tasks of cancelled work to end. A task that is still running when the runtime shuts down can panic.
+/// Waits briefly for the tasks of cancelled work to end. A task that is still running when the runtime shuts down can
+/// panic.
 async fn settled() {
     // Releases the lease of an interrupted push, unless the server does not answer.
     let _ = tokio::time::timeout(Duration::from_secs(3), modeldepot::settled()).await;
@@ -126,10 +127,10 @@ async fn settled() {
     tracing::debug!(tasks = tasks.num_alive_tasks(), "ending while tasks are running");
 }
 
-/// Prints what `--help` and `--version` ask for, or why the arguments cannot be parsed.
+/// Prints the help or version, or why the arguments cannot be parsed.
 fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
     if matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion) {
-        // A closed pipe is no reason to complain.
+        // Nobody needs to know that a pipe was closed.
         let _ = refusal.print();
         return u8::try_from(refusal.exit_code()).unwrap_or(2);
     }
@@ -171,8 +172,8 @@ where
     }
 }
 
-/// Logs to stderr: our own events with -v, requests with -vv, SDK events with -vvv. Never the SDK's traces, which contain
-/// headers. Servers always log warnings.
+/// Logs to stderr: our own events with -v, requests with -vv, SDK events with -vvv. Never the SDK's traces, which
+/// contain headers. Servers always log warnings.
 fn log(globals: &Globals, serves: bool) {
     let filter = match globals.verbose {
         0 if serves => "modeldepot_listen=warn,modeldepot_server=warn,modeldepot_embedded=warn",

@@ -1,16 +1,16 @@
-//! Where the value of a setting was found.
+//! Where the value of a setting comes from.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Where the value of a setting was found.
+/// Where the value of a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
     Flag(&'static str),
     Environment(String),
-    /// The name, the file, and the number of the line.
+    /// A file: the name, the path, and the line number.
     File(String, PathBuf, usize),
-    /// The key, and the profile's name.
+    /// An AWS profile: the key, and the profile's name.
     Profile(&'static str, String),
     Default,
 }

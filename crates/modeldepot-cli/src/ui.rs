@@ -22,20 +22,20 @@ use crate::args::{ColorArg, Globals};
 use crate::error::Error;
 use crate::hint;
 
-/// For what matters most on a line.
+/// For the most important part of a line.
 pub(crate) const BOLD: Style = Style::new().bold();
-/// For what matters least.
+/// For the least important part of a line.
 pub(crate) const DIM: Style = Style::new().dimmed();
-/// For what is well. Never the only sign of it.
+/// For good results. Never the only indication.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// For what may not be.
+/// For warnings.
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
-/// For what is not.
+/// For errors.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// For what to do next.
+/// For hints.
 pub(crate) const HINT: Style = AnsiColor::Cyan.on_default();
 
-/// How to speak to the user.
+/// Output to the user.
 #[derive(Debug, Clone)]
 pub(crate) struct Ui {
     pub(crate) json: bool,
@@ -43,20 +43,20 @@ pub(crate) struct Ui {
     verbose: bool,
 }
 
-/// Wraps a text in a style.
+/// Applies a style to text.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The most files that an answer in JSON names.
+/// The most files named in a JSON result.
 const SOME: usize = 100;
 
-/// Returns the first of many paths, for an answer in JSON.
+/// Returns the first of many paths, for a JSON result.
 pub(crate) fn some(paths: &[ArtifactPath]) -> &[ArtifactPath] {
     &paths[..paths.len().min(SOME)]
 }
 
-/// Names the first few of many files.
+/// Names the first few of many files, for a message.
 pub(crate) fn named(paths: &[ArtifactPath]) -> String {
     const FEW: usize = 5;
     let mut names: Vec<String> = paths.iter().take(FEW).map(|path| format!("`{path}`")).collect();
@@ -67,7 +67,7 @@ pub(crate) fn named(paths: &[ArtifactPath]) -> String {
 }
 
 impl Ui {
-    /// Takes the user's wishes, and settles for the process whether colours are used.
+    /// Applies the output options, and decides for the whole process whether to use colors.
     pub(crate) fn new(globals: &Globals) -> Ui {
         match globals.color {
             ColorArg::Auto => {}
@@ -77,7 +77,7 @@ impl Ui {
         Ui { json: globals.json, quiet: globals.quiet, verbose: globals.verbose > 0 }
     }
 
-    /// Prints a line of the answer.
+    /// Prints a line of the result.
     pub(crate) fn answer(&self, line: impl Display) -> Result<(), Error> {
         // Flushed immediately, so that the reader of a pipe sees each line in time.
         let mut stdout = anstream::stdout().lock();
@@ -85,32 +85,32 @@ impl Ui {
         Ok(stdout.flush()?)
     }
 
-    /// Prints the answer as JSON.
+    /// Prints the result as JSON.
     pub(crate) fn answer_json(&self, value: &impl Serialize) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
         self.answer(json(&text))
     }
 
-    /// Prints bytes of the answer as they are.
+    /// Prints bytes of the result unchanged.
     pub(crate) fn answer_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes)?;
         Ok(stdout.flush()?)
     }
 
-    /// Says what happened.
+    /// Prints a message.
     pub(crate) fn note(&self, line: impl Display) {
         if !self.quiet {
             to_stderr(line);
         }
     }
 
-    /// Starts a bar that follows a transfer: drawn on a terminal, silent elsewhere.
+    /// Starts a progress bar for a transfer: drawn on a terminal, silent elsewhere.
     pub(crate) fn bar(&self, verb: &'static str) -> Bar {
         Bar::new(verb, !self.quiet && !self.verbose && io::stderr().is_terminal())
     }
 
-    /// Asks a question that is answered with yes or no. Without a terminal, nobody is there to answer: none.
+    /// Asks a yes-or-no question; `None` without a terminal.
     pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
@@ -124,7 +124,7 @@ impl Ui {
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Says why the command failed, and what to do.
+    /// Prints why the command failed, and a hint.
     pub(crate) fn failure(&self, error: &Error, settings: Option<&Settings>) {
         if error.is_silent() {
             return;

@@ -1,4 +1,4 @@
-//! Verbs of other tools, and versions written as other tools write them: which command is meant.
+//! Verbs and versions as written in other tools, and the command that is probably meant.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use modeldepot::Selector;
@@ -7,7 +7,7 @@ use modeldepot::advice::misspelled;
 use crate::error::Error;
 use crate::help;
 
-/// What other tools call a thing, and the hint for it.
+/// Names in other tools, and the hint for them.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
         &["ls", "list", "ll", "dir", "search", "find"],
@@ -61,7 +61,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["version"], "`modeldepot --version` prints the version, `modeldepot versions MODEL` the versions of a model"),
 ];
 
-/// The same below a verb that has verbs of its own.
+/// The same for verbs below another verb.
 const BELOW: &[(&str, &[&str], &str)] = &[
     ("s3", &["list", "dir", "buckets"], "s3 ls"),
     ("s3", &["copy", "put", "get", "upload", "download", "sync", "mv", "cat"], "s3 cp"),
@@ -78,7 +78,7 @@ const BELOW: &[(&str, &[&str], &str)] = &[
     ("key", &["delete", "remove", "revoke"], "key rm"),
 ];
 
-/// Returns what to say of a refusal instead of what clap says, where the intention can be told.
+/// Returns a better error than clap's, if the intention can be recognized.
 pub(crate) fn explained(refusal: &clap::Error) -> Option<Error> {
     let text = |kind| match refusal.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -102,7 +102,7 @@ pub(crate) fn explained(refusal: &clap::Error) -> Option<Error> {
     }
 }
 
-/// Returns the verbs above an unknown one, from the usage line `Usage: modeldepot s3 [OPTIONS] <COMMAND>`.
+/// Returns the verbs before an unknown one, from the usage line `Usage: modeldepot s3 [OPTIONS] <COMMAND>`.
 fn parent(usage: &str) -> String {
     let words = usage.split_whitespace().skip_while(|word| *word != "modeldepot").skip(1);
     words.take_while(|word| word.starts_with(|c: char| c.is_ascii_alphanumeric())).collect::<Vec<_>>().join(" ")
@@ -126,7 +126,7 @@ fn known(typed: &str, parent: &str) -> Option<String> {
     Some(did_you_mean(verb))
 }
 
-/// Takes `model:latest` and `model@1.0.0` for what should be pulled.
+/// Recognizes `model:latest` and `model@1.0.0` as something to pull.
 fn version(typed: &str, parent: &str) -> Option<String> {
     let meant = at(typed).or_else(|| Some(typed.to_owned()).filter(|text| text.contains('@')))?;
     let is_one = parent.is_empty() && meant.parse::<Selector>().is_ok();
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     fn words(hint: &str) -> impl Iterator<Item = &str> {
-        // Every second piece is between backticks.
+        // Every second piece is in backticks.
         hint.split('`').skip(1).step_by(2)
     }
 

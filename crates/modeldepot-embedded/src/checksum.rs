@@ -1,4 +1,4 @@
-//! Checksums: computed once while bytes pass, compared with what the client said, folded over parts.
+//! Checksums: computed while bytes pass, compared with what the client sent, combined over parts.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ impl Algorithm {
         }
     }
 
-    /// The header, or trailer, that carries a value of this algorithm.
+    /// The header or trailer of this algorithm.
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self::Crc32 => "x-amz-checksum-crc32",
@@ -110,14 +110,14 @@ impl Sums {
         self.0.is_empty()
     }
 
-    /// Returns those of these algorithms.
+    /// Returns the checksums of these algorithms only.
     pub(crate) fn only(&self, algorithms: &[Algorithm]) -> Self {
         let kept = self.0.iter().filter(|(algorithm, _)| algorithms.contains(algorithm));
         Self(kept.map(|(algorithm, value)| (*algorithm, value.clone())).collect())
     }
 }
 
-/// Takes the five checksum fields out of an input of the protocol layer.
+/// Takes the five checksum fields from an input of the protocol layer.
 macro_rules! sums_of {
     ($input:expr) => {{
         use $crate::checksum::{Algorithm, Sums};
@@ -156,7 +156,7 @@ pub(crate) use put_sums;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checksums {
     pub(crate) sums: Sums,
-    /// Whether they are checksums of the parts' checksums, with `-N` at the end.
+    /// Whether they are composite: checksums of the parts' checksums, ending in `-N`.
     #[serde(default)]
     pub(crate) composite: bool,
 }
@@ -171,19 +171,19 @@ pub(crate) fn checksum_type(composite: bool) -> ChecksumType {
     ChecksumType::from_static(if composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT })
 }
 
-/// What the client says of a body before sending it.
+/// What the client announces about a body before sending it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claims {
     pub(crate) md5: Option<String>,
     pub(crate) sums: Sums,
-    /// Checksums announced to follow the body.
+    /// Checksums that follow the body in trailers.
     pub(crate) trailers: Vec<Algorithm>,
-    /// To be computed and kept though the client gives no value.
+    /// A checksum to compute and store although the client sends no value.
     pub(crate) wanted: Option<Algorithm>,
 }
 
 impl Claims {
-    /// Refuses values that cannot be right, before the body is read.
+    /// Refuses malformed values before the body is read.
     pub(crate) fn check_form(&self) -> S3Result<()> {
         if let Some(md5) = &self.md5
             && BASE64.decode(md5).ok().is_none_or(|digest| digest.len() != 16)
@@ -198,18 +198,18 @@ impl Claims {
         all.extend(&self.trailers);
         all.extend(self.wanted);
         if all.is_empty() {
-            // What S3 does for a client that asks for nothing; it costs a tenth of the MD5.
+            // As S3 does for clients that request no checksum; it takes a tenth of the time of MD5.
             all.push(Algorithm::Crc64Nvme);
         }
         all
     }
 
-    /// Returns the hashers that this body has to pass.
+    /// Returns the hashers needed for this body.
     pub(crate) fn hashes(&self) -> Hashes {
         Hashes::new(&self.algorithms())
     }
 
-    /// Compares what was claimed with what arrived.
+    /// Compares what was announced with what arrived.
     pub(crate) fn verify(&self, digests: &Digests) -> S3Result<()> {
         if let Some(md5) = &self.md5
             && BASE64.decode(md5).ok().as_deref() != Some(&digests.md5)
@@ -236,13 +236,13 @@ pub(crate) fn mismatch(algorithm: Algorithm) -> s3s::S3Error {
     s3_error!(BadDigest, "The {} you specified did not match the calculated checksum.", algorithm.name())
 }
 
-/// Running hashes over one body.
+/// Running hashes of a body.
 pub(crate) struct Hashes {
     md5: Md5,
     sums: ChecksumHasher,
 }
 
-/// What [`Hashes`] end as.
+/// The results of [`Hashes`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Digests {
     pub(crate) md5: [u8; 16],
@@ -275,7 +275,7 @@ impl Hashes {
     }
 }
 
-/// Returns the ETag of an object completed from parts with these MD5s.
+/// Returns the ETag of an object assembled from parts with these MD5s.
 pub(crate) fn multipart_etag<'a>(parts: impl ExactSizeIterator<Item = &'a str>) -> Option<String> {
     let count = parts.len();
     let mut md5 = Md5::new();
@@ -285,7 +285,7 @@ pub(crate) fn multipart_etag<'a>(parts: impl ExactSizeIterator<Item = &'a str>) 
     Some(format!("{}-{count}", hex::encode(md5.finalize())))
 }
 
-/// Returns the checksum of checksums, `-N` at the end; `None` if a part has no such checksum.
+/// Returns the composite checksum, ending in `-N`; `None` if a part lacks this checksum.
 pub(crate) fn composite<'a>(
     algorithm: Algorithm,
     parts: impl ExactSizeIterator<Item = Option<&'a str>>,
@@ -299,7 +299,7 @@ pub(crate) fn composite<'a>(
     Some(format!("{digest}-{count}"))
 }
 
-/// Returns the checksum of the whole from those of its parts; `None` if the algorithm cannot do that.
+/// Combines the checksums of the parts into that of the whole; `None` if the algorithm does not allow it.
 pub(crate) fn fold<'a>(algorithm: Algorithm, parts: impl Iterator<Item = (Option<&'a str>, u64)>) -> Option<String> {
     let crc = algorithm.crc()?;
     let mut whole = None;
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn known_answers() {
-        // The check values of the algorithms' own definitions, over the text `123456789`.
+        // The check values from the algorithms' definitions, for the text `123456789`.
         for (algorithm, hex_digest) in [
             (Algorithm::Crc32, "cbf43926"),
             (Algorithm::Crc32c, "e3069283"),

@@ -1,4 +1,4 @@
-//! What can go wrong while the server starts, stops or is asked about its folder.
+//! What can go wrong when the server starts or stops, or is asked about its folder.
 //!
 //! Errors of single requests are answered to the client and never appear here.
 
@@ -10,26 +10,26 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process serves this folder.
+    /// Another process is serving this folder.
     #[error("data folder `{}` is in use by another process", folder.display())]
     InUse {
-        /// The folder that was asked for.
+        /// The folder.
         folder: PathBuf,
     },
 
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on `{address}`")]
     Bind {
-        /// The address that was asked for.
+        /// The address.
         address: SocketAddr,
-        /// Why the system refused.
+        /// The system's error.
         source: io::Error,
     },
 
-    /// Everybody knows the default credentials, so with them only this machine may connect.
+    /// The default credentials are public, so with them only this machine may connect.
     #[error("refused to listen on `{address}`: the default credentials are for loopback addresses only")]
     DefaultCredentials {
-        /// The address that was asked for.
+        /// The address.
         address: SocketAddr,
     },
 
@@ -40,32 +40,32 @@ pub enum Error {
         which: &'static str,
     },
 
-    /// The access key is the one of the owner's own programs.
+    /// The access key is reserved for the owner's own programs.
     #[error("the access key `{access_key}` is kept for the console: choose another")]
     ReservedAccessKey {
         /// The access key.
         access_key: String,
     },
 
-    /// The file of keys cannot be used.
+    /// The key file cannot be used.
     #[error(transparent)]
     Keys(#[from] crate::access::keys::KeysError),
 
-    /// The folder holds other things.
+    /// The folder contains other files.
     #[error("`{}` is neither empty nor a data folder of this server", folder.display())]
     NotADataFolder {
-        /// The folder that was asked for.
+        /// The folder.
         folder: PathBuf,
     },
 
-    /// The folder was written by another version of the server.
+    /// The folder was written by a different version of the server.
     #[error("data folder `{}` has format `{found}`, this server reads `{supported}`", folder.display())]
     Format {
-        /// The folder that was asked for.
+        /// The folder.
         folder: PathBuf,
-        /// What its format file says.
+        /// What its format file contains.
         found: String,
-        /// What it should say.
+        /// What it should contain.
         supported: &'static str,
     },
 
@@ -74,11 +74,11 @@ pub enum Error {
     Index {
         /// The index file.
         path: PathBuf,
-        /// What the index says.
+        /// The index's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// The folder holds objects, but what they are called is lost.
+    /// The folder holds objects, but their names are lost.
     #[error("index `{}` is missing or empty, though the folder holds objects", path.display())]
     IndexMissing {
         /// Where the index should be.
@@ -92,7 +92,7 @@ pub enum Error {
         name: String,
     },
 
-    /// The object asked about does not exist.
+    /// The object does not exist.
     #[error("no object `{key}` in bucket `{bucket}`")]
     NoSuchObject {
         /// The bucket.
@@ -101,14 +101,14 @@ pub enum Error {
         key: String,
     },
 
-    /// The file system refused.
+    /// A file operation failed.
     #[error("cannot {action} `{}`", path.display())]
     Io {
-        /// What was tried.
+        /// What failed.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why the system refused.
+        /// The system's error.
         source: io::Error,
     },
 }

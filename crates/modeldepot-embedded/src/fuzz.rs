@@ -1,4 +1,4 @@
-//! What strangers and clients send in heads, forms and documents, on inputs that nobody meant: see `fuzz/harness.rs`.
+//! Fuzz targets for what strangers and clients send in heads, forms and documents: see `fuzz/harness.rs`.
 
 #[path = "../../../fuzz/harness.rs"]
 mod harness;
@@ -27,7 +27,7 @@ fn told<T>(result: S3Result<T>) -> String {
     }
 }
 
-/// Reads a form that arrives in pieces of this size. Returns how it ended, its fields and its file.
+/// Parses a form that arrives in pieces of this size. Returns how it ended, its fields and its file.
 fn form(body: &[u8], piece: usize) -> (String, usize, Vec<u8>) {
     let pieces: Vec<_> =
         body.chunks(piece).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
@@ -50,7 +50,7 @@ fn form(body: &[u8], piece: usize) -> (String, usize, Vec<u8>) {
 
 #[test]
 fn upload_form() {
-    // A form has only so much time to arrive.
+    // Forms have a time limit, which needs a timer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     fuzz("upload_form", |body| {
@@ -72,7 +72,7 @@ fn upload_policy() {
     let fields = |text: &str| -> Vec<(String, String)> {
         url::form_urlencoded::parse(text.as_bytes()).map(|(name, value)| (name.to_lowercase(), value.into())).collect()
     };
-    // The policy, a line, and the fields.
+    // The input is the policy, an empty line, and the fields.
     fuzz("upload_policy", |input| {
         let text = String::from_utf8_lossy(input);
         let (policy, given) = text.split_once('\n').unwrap_or((&text, ""));
@@ -81,7 +81,7 @@ fn upload_policy() {
             Ok(signature) => signature,
             Err(error) => return told::<()>(Err(error)),
         };
-        // Nobody's secret signs it.
+        // Not signed with any secret.
         assert!(signature.verify(&"secret".into(), policy).is_err());
         let encoded = base64::prelude::BASE64_STANDARD.encode(policy);
         let policy = match Policy::read(&encoded, &signature, NOW) {
@@ -90,7 +90,7 @@ fn upload_policy() {
         };
         let checked = policy.check(&fields, "b");
         if checked.is_ok() {
-            // A field that no condition names got through only if it is one that needs none.
+            // Only fields that need no condition may get through without one.
             for (name, _) in &fields {
                 let free = ["x-amz-signature", "signature", "awsaccesskeyid", "policy"].contains(&name.as_str());
                 assert!(free || name.starts_with("x-ignore-") || text.to_lowercase().contains(name.as_str()), "{name}");
@@ -116,7 +116,7 @@ fn presigned_v2() {
     });
 }
 
-/// Parses a document and checks it.
+/// Parses and checks a document.
 fn document<T: for<'x> Deserialize<'x>>(input: &[u8], check: impl FnOnce(T) -> S3Result<()>) -> String {
     match T::deserialize(&mut Deserializer::new(input)) {
         Ok(parsed) => told(check(parsed)),
@@ -130,7 +130,7 @@ fn bucket_configuration() {
         let cors = document::<CORSConfiguration>(input, |parsed| cors::checked(parsed.cors_rules).map(drop));
         let rules = document::<BucketLifecycleConfiguration>(input, |parsed| {
             let rules = lifecycle::checked(parsed.rules)?;
-            // What is answered is accepted, and means the same.
+            // The server accepts what it answers, with the same meaning.
             let again = rules.iter().cloned().map(lifecycle::written).collect();
             assert_eq!(lifecycle::checked(again)?, rules);
             Ok(())

@@ -1,8 +1,8 @@
 //! An S3 server in one process and one folder.
 //!
-//! It serves the S3 protocol over HTTP/1.1 from a folder on disk. Bytes are files under opaque ids, everything
-//! else (names, metadata, multipart uploads, listing order) lives in one transactional index. It knows nothing of
-//! models: any S3 client may use it.
+//! It serves the S3 protocol over HTTP/1.1 from a folder on disk. Bytes are in files with opaque names; everything else
+//! (names, metadata, multipart uploads, listing order) is in one transactional index. It knows nothing of models: any
+//! S3 client can use it.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), modeldepot_embedded::Error> {
@@ -18,37 +18,37 @@
 //! # }
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! - **Whole or absent.** A write is verified (length, `Content-MD5`, checksums in headers and trailers), made durable
-//!   and only then made visible, in one transaction. A crash at any moment leaves every acknowledged object whole and
-//!   no other one visible.
-//! - **Conditions decide inside that transaction**, so of any number of racing `If-None-Match: *` creates exactly one
-//!   succeeds.
+//! - **Atomic writes.** A write is verified (length, `Content-MD5`, checksums in headers and trailers), made durable
+//!   and only then made visible, in one transaction. A crash at any moment leaves every acknowledged object complete
+//!   and makes no other visible.
+//! - **Conditions are checked inside that transaction**, so of any number of racing `If-None-Match: *` creates exactly
+//!   one succeeds.
 //! - **Completing a multipart upload moves no bytes**: an object is a list of the parts' files.
-//! - **A read ends with the bytes it began with**, whatever happens to the object meanwhile.
+//! - **A read returns the bytes of one object**, whatever happens to its key meanwhile.
 //! - **Memory does not grow with the object.**
 //!
-//! # What it is not
+//! # Not supported
 //!
-//! No object lock, no encryption, no policies, one machine.
-//! A request for one of these is refused, never silently ignored.
+//! Object lock, encryption, policies, more than one machine. A request for one of these is refused, never silently
+//! ignored.
 //!
 //! # The modules
 //!
 //! | module | holds |
 //! |---|---|
-//! | `server` | [`Config`], [`Server`]: start and stop; the way of a request through everything below |
-//! | `gateway` | the S3 operations, a file for each group; uploads by HTML form; the right that each operation needs |
+//! | `server` | [`Config`], [`Server`]: start and stop; the path of a request through everything below |
+//! | `gateway` | the S3 operations, one file per group; uploads by HTML form; the right that each operation needs |
 //! | `double` | behaviour of other servers, for tests of clients; feature `testing` |
-//! | `front` | before and after the protocol layer: requests of web pages, what a signature must cover, errors as AWS words them, logs |
+//! | `front` | before and after the protocol layer: requests from web pages, what a signature must cover, errors in AWS's words, logs |
 //! | `store` | the data folder and its index together: lifecycle and CORS rules, what compression saves |
-//! | `body` | a body on its way to and from a file, and how much memory it may use |
+//! | `body` | bodies to and from files, and the memory they may use |
 //! | `index` | the tables and transactions: objects, versions, multipart uploads, listings |
-//! | `refusal` | errors that several operations answer |
+//! | `refusal` | errors that several operations have in common |
 //! | `disk` | the files that hold bytes; compression; what happens when the disk is full |
 //! | `access` | key pairs and their rights; the key file |
-//! | `head`, `checksum`, `private` | what the head of a request says; digests; files closed to other users |
+//! | `head`, `checksum`, `private` | what the head of a request reveals; digests; files closed to other users |
 //!
 //! Dependencies point down in this table.
 

@@ -1,12 +1,12 @@
-//! A data folder that only its owner reads.
+//! A data folder that only its owner can read.
 //!
-//! On Unix. Elsewhere the folder has the permissions that it inherits.
+//! This is for Unix. On other systems the folder inherits its permissions.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// Returns how files are opened: a new one is its owner's alone.
+/// Returns options for opening files; new files are private to their owner.
 pub(crate) fn options() -> OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -17,7 +17,7 @@ pub(crate) fn options() -> OpenOptions {
     options
 }
 
-/// Creates a folder for its owner alone, and those above it that are missing as they usually are.
+/// Creates a folder that is private to its owner, and missing parents with default permissions.
 pub(crate) fn create_dir_all(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
@@ -32,7 +32,7 @@ pub(crate) fn create_dir_all(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// Makes the names in a folder survive a power cut. On Windows a folder cannot be opened for that, and need not be.
+/// Makes the names in a folder durable. Windows cannot open a folder for that, and does not need to.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
@@ -41,8 +41,8 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes from a file or folder whatever lets other users in. Where that is refused, the log says so: the folder may be one
-/// that a system administrator shares on purpose.
+/// Removes all permissions of other users. If the system refuses, a warning is logged: an administrator may share the
+/// folder on purpose.
 pub(crate) fn tighten(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! The errors that more than one operation answers.
+//! Errors that several operations have in common.
 
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Response, StatusCode};
@@ -18,14 +18,14 @@ pub(crate) fn no_such_version() -> S3Error {
     s3_error!(NoSuchVersion, "The specified version does not exist.")
 }
 
-/// Answers that the newest version of a key is a delete marker.
+/// The error when the newest version of a key is a delete marker.
 pub(crate) fn deleted(marker: &str) -> S3Error {
     let mut error = no_such_key();
     error.set_headers(marker_headers(marker));
     error
 }
 
-/// Answers a read of a delete marker, which has nothing to read.
+/// The error of reading a delete marker, which has no content.
 pub(crate) fn is_marker(marker: &str, modified: i64) -> S3Error {
     let mut error = s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.");
     let mut headers = marker_headers(marker);
@@ -54,21 +54,21 @@ pub(crate) fn precondition_failed() -> S3Error {
     s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
-/// The code of a disk without room.
+/// The error code of a full disk.
 pub(crate) const NO_ROOM: &str = "InsufficientStorage";
 
 pub(crate) fn is_no_room(error: &S3Error) -> bool {
     error.code().as_str() == NO_ROOM
 }
 
-/// Answers that the disk, or the quota of the server's user, is full. By its status no client tries again at once.
+/// The error of a full disk or an exceeded quota. Its status keeps clients from retrying at once.
 pub(crate) fn no_room() -> S3Error {
     let message = "The server's disk is full, so nothing can be stored. Delete objects, or free space on the disk that \
                    holds the server's data folder.";
     custom(NO_ROOM, StatusCode::INSUFFICIENT_STORAGE, message.into())
 }
 
-/// Answers a fault of our own. The client learns only that there was one, unless it is that the disk is full.
+/// The error of an internal failure. The client learns no details, unless the disk is full.
 pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) -> S3Error {
     if is_full(&error) {
         return no_room();
@@ -77,14 +77,14 @@ pub(crate) fn internal(error: impl std::error::Error + Send + Sync + 'static) ->
     s3_error!(InternalError, "We encountered an internal error. Please try again.")
 }
 
-/// Answers with a code of S3 that the protocol layer has no name for.
+/// An error with an S3 code that the protocol layer does not have.
 pub(crate) fn custom(code: &'static str, status: StatusCode, message: String) -> S3Error {
     let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
     error.set_status_code(status);
     error
 }
 
-/// Answers with an error where the protocol layer is not asked.
+/// An error answered without the protocol layer.
 pub(crate) fn plain_error(status: StatusCode, code: &str, message: &str) -> Response<s3s::Body> {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"

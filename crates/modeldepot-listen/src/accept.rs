@@ -1,4 +1,4 @@
-//! The loop that accepts connections, and how it is ended.
+//! The loop that accepts connections, and how to end it.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use crate::seats::Seats;
 
 /// An error of a service or of its bodies.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
+/// Sent to connections that there is no room for, in plain HTTP.
 /// What there is no room for is told so, in plain HTTP.
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/// A server at work. Dropping it ends it at once.
+/// A running server. Dropping it ends it at once.
 #[derive(Debug)]
 pub struct Serving {
     stop: Option<oneshot::Sender<()>>,
@@ -31,16 +31,16 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Stops accepting, and lets running requests finish for a while.
+    /// Stops accepting connections and waits for running requests, for at most [`Limits::stop`](crate::Limits::stop).
     pub async fn stop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // A failure means that the loop is gone already.
+            // An error means that the loop has already ended.
             let _ = stop.send(());
         }
         let _ = (&mut self.task).await;
     }
 
-    /// Ends at once: no request is finished, no answer sent.
+    /// Ends at once: running requests are dropped unanswered.
     pub async fn kill(&mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
@@ -53,8 +53,8 @@ impl Drop for Serving {
     }
 }
 
-/// Serves what comes to a listener, in the background. A request has its [`Peer`](crate::Peer) among its extensions. An error
-/// of the service ends the connection without an answer.
+/// Serves the connections of a listener in the background. Each request has its [`Peer`](crate::Peer) among its
+/// extensions. If the service returns an error, the connection closes without an answer.
 pub fn serve<F, A, B, E>(listener: TcpListener, listen: Listen, service: F) -> Serving
 where
     F: Fn(Request<RequestBody>) -> A + Clone + Send + Sync + 'static,
@@ -102,7 +102,7 @@ where
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     if !is_of_one_connection(&error) {
-                        // Out of file descriptors, most likely. Trying again at once would only burn time.
+                        // Most likely out of file descriptors. Retrying at once would only use CPU time.
                         seats.relieve();
                         sleep(Duration::from_millis(100)).await;
                     }
@@ -112,12 +112,12 @@ where
     }
     drop(listener);
     let _ = stopping.send(true);
-    // Connections that do not end in time end with the set.
+    // Connections that do not end in time are dropped with the set.
     let _ = timeout(limits.stop, async { while connections.join_next().await.is_some() {} }).await;
     connections.shutdown().await;
 }
 
-/// Says that there is no room, if that can be said without waiting.
+/// Answers that there is no room, unless that would block.
 fn refuse(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(NO_ROOM);

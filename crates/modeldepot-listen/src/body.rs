@@ -1,4 +1,4 @@
-//! The bodies of requests and answers on their way.
+//! The bodies of requests and answers in transit.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::seats::{Activity, Phase};
 
-/// The body of a request, which must keep coming.
+/// The body of a request. It fails if the client sends too slowly.
 pub struct RequestBody {
     body: Incoming,
     pace: Pace,
     activity: Arc<Activity>,
 }
 
-/// Why the rest of a request's body does not come.
+/// Why a request's body ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BodyError {
-    /// The client sends nothing, or next to nothing.
+    /// The client sends nothing, or almost nothing.
     #[error("the request's body comes too slowly")]
     Slow,
-    /// The connection broke, or what came on it is not HTTP.
+    /// The connection broke, or the client did not send valid HTTP.
     #[error(transparent)]
     Broken(#[from] hyper::Error),
 }
@@ -78,7 +78,7 @@ impl Body for RequestBody {
     }
 }
 
-/// A request at work, until its answer is on its way as a whole.
+/// A request in progress, until its whole answer has been handed to the socket.
 pub(crate) struct AtWork(Arc<Activity>);
 
 impl AtWork {

@@ -28,32 +28,32 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The first byte of every TLS connection.
 const HANDSHAKE: u8 = 0x16;
 
-/// What plain HTTP is answered where TLS is spoken.
+/// The answer to plain HTTP on a TLS port.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
     content-length: 46\r\n\r\nthis port speaks HTTPS: use a URL of https://\n";
 
-/// How much later than the socket hyper ends a connection that asks nothing.
+/// How much later than the socket hyper closes an idle connection.
 const HYPER_LATER: Duration = Duration::from_secs(60);
 
-/// Who is at the other end of a connection. Each request has it among its extensions.
+/// The other end of a connection. Each request has it among its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     /// Its address, which may be that of a proxy.
     pub address: SocketAddr,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
-    /// Whether there are more connections than there should be: the request is best answered with 503, unless that costs
-    /// nothing. The connection closes after the answer.
+    /// Whether the server has more connections than it wants: answer with 503, unless the real answer costs nothing.
+    /// The connection closes after the answer.
     pub crowded: bool,
 }
 
-/// Says that the server is to end.
+/// Tells connections that the server is stopping.
 #[derive(Clone)]
 pub(crate) struct Ending(pub(crate) watch::Receiver<bool>);
 
 impl Ending {
     async fn begun(&mut self) {
-        // A sender that is gone ends the tasks as well.
+        // If the sender is gone, the tasks end as well.
         let _ = self.0.wait_for(|ending| *ending).await;
     }
 }
@@ -123,11 +123,11 @@ where
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            // The socket tells a head that is slow from a client that does not ask. Without a time of its own, though, hyper
-            // would not look whether there is another request once an answer has gone.
+            // The socket tells a slow request head from an idle client. hyper still needs a timeout of its own: without
+            // one it does not look for the next request after an answer.
             .header_read_timeout(limits.idle + limits.head + HYPER_LATER)
             .max_header_size(longest_head)
-            // What is read at once. A thousand clients that stand still have a thousand of these.
+            // How much is read at once. Each of a thousand stalled clients holds a buffer of this size.
             .max_buf_size(longest_head)
             .serve_connection(TokioIo::new(socket), serve);
         let mut connection = pin!(connection);
@@ -154,14 +154,14 @@ where
     }
 }
 
-/// Encrypts a connection. One that is not to be is told so.
+/// Starts TLS on a connection. A client that speaks plain HTTP is told to use HTTPS.
 async fn encrypted(mut stream: TcpStream, tls: &Tls) -> io::Result<Option<tokio_rustls::server::TlsStream<TcpStream>>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     if first[0] != HANDSHAKE {
-        // What came is taken, or the answer would be lost in a reset.
+        // Read what the client sent: closing with unread bytes resets the connection, and the answer would be lost.
         let mut asked = [0; 4096];
         let _ = stream.try_read(&mut asked);
         stream.write_all(PLAIN).await?;

@@ -1,7 +1,7 @@
 //! The sockets of both servers: connections, their limits, and TLS.
 //!
-//! [`serve`] is the one loop that accepts connections. A service behind it is given requests whose bodies keep coming, and
-//! need not think of clients that are slow, many or silent. It knows nothing of S3, nor of models.
+//! [`serve`] is the one loop that accepts connections. It ends connections whose clients are too slow, too many or
+//! silent, so that the services behind it need not. It knows nothing of S3 or of models.
 //!
 //! # The modules
 //!
@@ -9,12 +9,12 @@
 //! |---|---|
 //! | `accept` | [`serve`], [`Serving`]: the loop, stop and kill |
 //! | `limits` | [`Listen`], [`Limits`]: how many, how large, how slow |
-//! | `seats` | which connections there are, and which makes room for another |
+//! | `seats` | the open connections, and which one is closed to make room |
 //! | `connection` | one of them, and its [`Peer`] |
-//! | `socket` | its bytes: a head must come, an answer be read |
-//! | `body` | [`RequestBody`]: the body of a request must come |
-//! | `pace` | what is too slow |
-//! | `tls` | [`Tls`]: a certificate that is read again when it is renewed |
+//! | `socket` | its bytes: time limits for request heads and for reading answers |
+//! | `body` | [`RequestBody`]: the body of a request, with its time limit |
+//! | `pace` | the slowest pace a client may have |
+//! | `tls` | [`Tls`]: a certificate that is reloaded when renewed |
 //! | `network` | [`Network`], [`client`]: addresses |
 //! | `stamp` | [`Stamp`]: whether a file has changed |
 

@@ -7,19 +7,19 @@ use std::str::FromStr;
 /// The addresses that begin with the same bits: `10.0.0.0/8`, `fd00::/8`, or a single address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// Without the bits of hosts. IPv6 that stands for IPv4 is IPv4.
+    /// The network's address: host bits are zero, and an IPv4-mapped IPv6 address is stored as IPv4.
     first: IpAddr,
     bits: u8,
 }
 
 impl Network {
-    /// Returns true for an address of this network.
+    /// Returns true if the network contains this address.
     pub fn contains(&self, address: IpAddr) -> bool {
         masked(address.to_canonical(), self.bits) == Some(self.first)
     }
 }
 
-/// Returns what counts as one client: an address of IPv4, or the /64 that a client of IPv6 has for itself.
+/// Returns what counts as one client: an IPv4 address, or the /64 of an IPv6 address.
 pub fn client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
@@ -27,7 +27,7 @@ pub fn client(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Returns the address without the bits of hosts, or none when it has fewer bits than that.
+/// Clears the host bits; `None` if the address has fewer than `bits` bits.
 fn masked(address: IpAddr, bits: u8) -> Option<IpAddr> {
     let bits = u32::from(bits);
     Some(match address {
@@ -42,7 +42,7 @@ fn masked(address: IpAddr, bits: u8) -> Option<IpAddr> {
     })
 }
 
-/// Says that a text is no network.
+/// The error for text that is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write it as an address or a network: `10.0.0.7`, `10.0.0.0/8`, `fd00::/8`")]
 pub struct NetworkError;

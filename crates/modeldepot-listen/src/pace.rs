@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How far a client is behind the slowest pace. While it is waited for it falls behind, with each byte it catches up. So it
-/// may pause now and then, but neither stand still nor drip, and what it did long ago buys it no time.
+/// How far a client is behind the slowest pace. It falls behind while the server waits for it and catches up with each
+/// byte. So it may pause briefly but can neither stall nor drip, and earlier speed earns no credit.
 pub(crate) struct Pace {
     patience: Duration,
     slowest: u32,
     behind: Duration,
-    /// Since when it has been waited for.
+    /// When the current wait for the client began.
     since: Option<Instant>,
     end: Option<Pin<Box<Sleep>>>,
 }
@@ -22,7 +22,7 @@ impl Pace {
         Self { patience, slowest: slowest.max(1), behind: Duration::ZERO, since: None, end: None }
     }
 
-    /// Waits for the client; ready when patience is over.
+    /// Waits for the client; ready when it has fallen too far behind.
     pub(crate) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let left = self.patience.saturating_sub(self.behind);
         if self.since.is_none() {
@@ -37,12 +37,12 @@ impl Pace {
         Poll::Ready(())
     }
 
-    /// Returns true while the client is waited for.
+    /// Returns true while the server waits for the client.
     pub(crate) fn is_waiting(&self) -> bool {
         self.since.is_some()
     }
 
-    /// Takes note that the client moved so many bytes.
+    /// Records that the client moved this many bytes.
     pub(crate) fn moved(&mut self, bytes: usize) {
         if let Some(since) = self.since.take() {
             self.behind += since.elapsed();
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns whether a client is still borne with that moves so many bytes each time it was waited for so long.
+    /// Returns whether a client keeps its connection if it moves `bytes` after each wait of `every`, `times` times.
     async fn borne(pace: &mut Pace, times: usize, bytes: usize, every: Duration) -> bool {
         for _ in 0..times {
             if timeout(every, poll_fn(|cx| pace.poll_over(cx))).await.is_ok() {
@@ -80,11 +80,11 @@ mod tests {
         assert!(!borne(&mut pace(), 1, 1, 31 * second).await, "stands still");
         assert!(!borne(&mut pace(), 40, 1, second).await, "drips");
         assert!(!borne(&mut pace(), 1000, 256, second).await, "half the pace");
-        // A gigabyte at once buys no time.
+        // A gigabyte at once earns no credit.
         let mut fast = pace();
         fast.moved(1 << 30);
         assert!(!borne(&mut fast, 40, 1, second).await, "drips after a burst");
-        // What the server takes for itself is not the client's.
+        // Time that the server takes does not count against the client.
         let mut waits = pace();
         waits.moved(10);
         tokio::time::sleep(3600 * second).await;

@@ -1,4 +1,4 @@
-//! The connections there are, and which of them makes room when there are too many.
+//! The open connections, and which one is closed when there are too many.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,29 +12,29 @@ use tokio::time::Instant;
 use crate::limits::Limits;
 use crate::network::client;
 
-/// What all connections together may read at once. Each may hold a few times what it reads at once.
+/// What all connections together may read at once. Each may hold a few times that.
 const ROOM: usize = 8 << 20;
 
-/// The least that is worth a read.
+/// The smallest read that is worth its overhead.
 const LEAST: usize = 8 << 10;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// The head of a request is awaited.
+    /// Waiting for the head of a request.
     Head,
-    /// It has had its answer, and may ask again.
+    /// Its request was answered; the client may send another.
     Idle,
-    /// A request is at work: its body comes, it is worked on, or its answer goes.
+    /// A request is in progress: receiving its body, being handled, or sending its answer.
     Busy,
 }
 
-/// What is known of a connection by those who look after it.
+/// The state of a connection, shared between its task, its socket and its bodies.
 #[derive(Debug)]
 pub(crate) struct Activity {
     phase: AtomicU8,
-    /// Since when, in milliseconds since `begun`.
+    /// When the phase began, in milliseconds since `begun`.
     since: AtomicU64,
     begun: Instant,
     /// Whether the client may still be sending the body of a request.
@@ -66,7 +66,7 @@ impl Activity {
         }
     }
 
-    /// Returns since when the phase has lasted.
+    /// Returns when the current phase began.
     pub(crate) fn since(&self) -> Instant {
         self.begun + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
@@ -76,12 +76,12 @@ impl Activity {
         self.since.store(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Returns how many bytes may be read at once: the more connections there are, the fewer.
+    /// Returns how many bytes may be read at once: fewer, the more connections there are.
     pub(crate) fn room(&self) -> usize {
         (ROOM / self.count.load(Ordering::Relaxed).max(1)).max(LEAST)
     }
 
-    /// Takes note that bytes came.
+    /// Records that bytes arrived.
     pub(crate) fn came(&self) {
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
@@ -92,18 +92,18 @@ impl Activity {
         self.sending.store(sending, Ordering::Relaxed);
     }
 
-    /// Returns true when the client may be sending something that nobody will read.
+    /// Returns true while the client may be sending bytes that nobody will read.
     pub(crate) fn is_sending(&self) -> bool {
         self.phase() == Phase::Head || self.sending.load(Ordering::Relaxed)
     }
 
-    /// Returns when the connection is to make room.
+    /// Waits until the connection has to make room for another.
     pub(crate) async fn ended(&self) {
         self.end.notified().await;
     }
 }
 
-/// The connections there are.
+/// The open connections.
 #[derive(Debug)]
 pub(crate) struct Seats {
     connections: usize,
@@ -117,7 +117,7 @@ pub(crate) struct Seats {
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// The number of the next connection: they grow with time.
+    /// The number of the next connection. Numbers only grow.
     next: u64,
     all: HashMap<u64, Occupant>,
     clients: HashMap<IpAddr, usize>,
@@ -131,7 +131,7 @@ struct Occupant {
     activity: Arc<Activity>,
 }
 
-/// A connection's right to exist.
+/// The place of one connection.
 #[derive(Debug)]
 pub(crate) struct Seat {
     seats: Arc<Seats>,
@@ -157,7 +157,7 @@ impl Seats {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection in, if need be in place of another.
+    /// Admits a connection, closing another one if necessary.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let client = client(address);
         let shared = address.to_canonical().is_loopback() || self.proxies.iter().any(|proxy| proxy.contains(address));
@@ -181,7 +181,7 @@ impl Seats {
         Some(Seat { seats: Arc::clone(self), number, crowded, activity })
     }
 
-    /// Ends the connection that has waited longest for a request, if one does.
+    /// Closes the connection that has waited longest for a request, if there is one.
     pub(crate) fn relieve(&self) {
         self.lock().end_oldest(Occupant::is_waiting);
     }
@@ -194,7 +194,7 @@ impl Occupant {
 }
 
 impl Taken {
-    /// Ends that of the connections in question which has been in its phase longest.
+    /// Closes the matching connection that has been in its phase longest.
     fn end_oldest(&mut self, which: impl Fn(&Occupant) -> bool) -> bool {
         let found = self.all.iter().filter(|(_, one)| which(one));
         let Some(number) =
@@ -259,7 +259,7 @@ mod tests {
         let more = enter(&seats, "127.0.0.1").unwrap();
         assert!(!more.crowded && !is_ended(&all[0]) && is_ended(&all[1]) && !is_ended(&all[2]));
         all[1].activity.ended().await;
-        // A request in between counts as news.
+        // A request in between restarts its wait.
         tokio::time::advance(Duration::from_secs(9)).await;
         all[2].activity.enter(Phase::Idle);
         enter(&seats, "127.0.0.1").unwrap().activity.enter(Phase::Busy);

@@ -1,4 +1,4 @@
-//! A connection whose client must keep moving.
+//! A connection that ends if its client stalls.
 
 use std::io;
 use std::pin::Pin;
@@ -13,20 +13,20 @@ use crate::limits::Limits;
 use crate::pace::Pace;
 use crate::seats::{Activity, Phase};
 
-/// How long what nobody will read is still taken from the client, so that it gets to read its answer: a connection that is
-/// closed with bytes unread is reset, and the answer lost.
+/// How long unwanted bytes are still read, so that the client gets its answer: closing a connection with unread bytes
+/// resets it, and the answer is lost.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The most that is taken.
+/// The most that is read and discarded.
 const LINGER_BYTES: usize = 16 << 20;
 
 pub(crate) struct Socket<S> {
     io: S,
     limits: Arc<Limits>,
     activity: Arc<Activity>,
-    /// How the client reads.
+    /// The client's pace in reading its answer.
     reading: Pace,
-    /// When the client must have asked, and what wakes us then.
+    /// When the client must have sent its request, and the timer for it.
     asking: Option<(Instant, Pin<Box<Sleep>>)>,
     closing: Closing,
 }
@@ -43,7 +43,7 @@ impl<S> Socket<S> {
         Self { io, limits, activity, reading, asking: None, closing: Closing::Open }
     }
 
-    /// Lets a write wait no longer than patience lasts.
+    /// Fails a write that the client takes too slowly.
     fn watched<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -64,7 +64,7 @@ impl<S> Socket<S> {
         wrote
     }
 
-    /// Waits until the client must have asked.
+    /// Ready when the client has taken too long to send a request.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let patience = match self.activity.phase() {
@@ -73,7 +73,7 @@ impl<S> Socket<S> {
                 Phase::Idle => self.limits.idle,
             };
             let mut until = self.activity.since() + patience;
-            // The end of an answer may still be on its way. That is watched over by its own pace.
+            // The end of an answer may still be in transit; `reading` times that.
             if self.reading.is_waiting() {
                 until = until.max(Instant::now() + patience);
             }
@@ -96,7 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         let read = if buf.remaining() <= room {
             Pin::new(&mut self.io).poll_read(cx, buf)
         } else {
-            // What is read at once decides how large the buffers become that are kept for it.
+            // The size of a read decides how large the buffers grow that hyper keeps for it.
             let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
             let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
             let bytes = part.filled().len();
@@ -152,7 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
             let mut unread = [0; 8 << 10];
             while *left > 0 && end.as_mut().poll(cx).is_pending() {
                 let mut buf = ReadBuf::new(&mut unread);
-                // Whether it ends or fails: that is all there is.
+                // Both end of stream and an error end the wait.
                 if ready!(Pin::new(&mut this.io).poll_read(cx, &mut buf)).is_err() || buf.filled().is_empty() {
                     break;
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// What tells apart what a file was and is: its content, and who may change it.
+/// Tells whether a file has changed: its content, or who may change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     modified: SystemTime,
@@ -14,7 +14,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Returns the stamp of a file as it is now, or none where it cannot be looked at.
+    /// Returns the current stamp of a file, or `None` if its metadata cannot be read.
     pub fn of(path: &Path) -> Option<Stamp> {
         let found = fs::metadata(path).ok()?;
         Some(Stamp {

@@ -1,4 +1,4 @@
-//! The server's certificate, which is read again when it is renewed.
+//! The server's certificate, which is reloaded when it is renewed.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-/// How often it is looked whether the files have changed, at most: when a client connects.
+/// How often the files are checked for changes, at most. The check happens when a client connects.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A certificate and its key, from two files. Cheap to clone.
@@ -32,13 +32,13 @@ struct Files {
     looked: Mutex<Looked>,
 }
 
-/// When the files were looked at, and what was in them, usable or not.
+/// When the files were last checked, and a hash of their content, usable or not.
 struct Looked {
     at: Instant,
     content: u64,
 }
 
-/// The certificate that clients are shown.
+/// The certificate in use.
 #[derive(Debug)]
 struct Current(RwLock<Arc<CertifiedKey>>);
 
@@ -61,22 +61,22 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read the {what} `{}`", path.display())]
     Read {
-        /// What it should hold.
+        /// What the file should contain: the certificate or the private key.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// A file holds something else.
+    /// A file does not contain what it should.
     #[error("`{}` holds no {what} in PEM", path.display())]
     Nothing {
-        /// What it should hold.
+        /// What the file should contain.
         what: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// The key needs a passphrase, for which there is nobody to ask.
+    /// The key needs a passphrase, and a server has nobody to ask for it.
     #[error("the private key `{}` is encrypted", path.display())]
     Encrypted {
         /// The file.
@@ -85,25 +85,25 @@ pub enum TlsError {
     /// The certificate or the key cannot be used.
     #[error("the {what} `{}` cannot be used", path.display())]
     Unusable {
-        /// What it should hold.
+        /// What the file should contain.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     #[error("the private key `{}` does not belong to the certificate `{}`", key.display(), certificate.display())]
     Mismatch {
-        /// The file of the certificate.
+        /// The certificate's file.
         certificate: PathBuf,
-        /// The file of the key.
+        /// The key's file.
         key: PathBuf,
     },
 }
 
 impl TlsError {
-    /// Returns what to do next, in words, if there is something to say.
+    /// Returns a hint at what to do next, if there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             TlsError::Read { .. } | TlsError::Unusable { .. } => None,
@@ -123,10 +123,10 @@ const CERTIFICATE: &str = "certificate";
 const KEY: &str = "private key";
 
 impl Tls {
-    /// Reads a certificate, with those of its authorities behind it, and its key, both in PEM.
+    /// Reads a certificate, followed by those of its intermediate authorities, and its key, both in PEM.
     ///
     /// # Errors
-    /// [`TlsError`], when they cannot be used.
+    /// [`TlsError`], if they cannot be used.
     pub fn load(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Tls, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -146,12 +146,12 @@ impl Tls {
         Ok(Tls(Arc::new(Files { certificate, key, provider, config, current, looked })))
     }
 
-    /// Returns the file of the certificate.
+    /// Returns the path of the certificate.
     pub fn certificate(&self) -> &Path {
         &self.0.certificate
     }
 
-    /// Returns true when the certificate is valid for this name or address.
+    /// Returns true if the certificate is valid for this name or address.
     pub fn is_for(&self, host: &str) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let current = self.0.current.get();
@@ -160,7 +160,7 @@ impl Tls {
         own.zip(name).is_some_and(|(own, name)| own.verify_is_valid_for_subject_name(&name).is_ok())
     }
 
-    /// Returns the names of hosts in the certificate, without patterns.
+    /// Returns the host names in the certificate, without wildcards.
     pub fn names(&self) -> Vec<String> {
         let current = self.0.current.get();
         let own = current.end_entity_cert().ok().and_then(|own| webpki::EndEntityCert::try_from(own).ok());
@@ -172,7 +172,7 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.0.config))
     }
 
-    /// Reads the files again if it is time to look and they have changed. What cannot be used changes nothing.
+    /// Reloads the files if they have changed and a check is due. Files that cannot be used change nothing.
     pub(crate) async fn refresh(&self) {
         {
             let mut looked = self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,14 +182,14 @@ impl Tls {
             looked.at = Instant::now();
         }
         let tls = self.clone();
-        // Files may be slow, or on a network.
+        // The files may be slow, or on a network.
         let _ = tokio::task::spawn_blocking(move || tls.look()).await;
     }
 
     fn look(&self) {
         let files = &*self.0;
         let read = Pem::read(&files.certificate, &files.key);
-        // A file that is missing is news once, as any content is.
+        // A missing file counts as content too, so that it is reported only once.
         let content = read.as_ref().map_or(0, Pem::content);
         {
             let mut looked = files.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -217,7 +217,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The two files as they are.
+/// The content of both files.
 struct Pem {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -231,7 +231,7 @@ impl Pem {
         Ok(Pem { certificate: read(CERTIFICATE, certificate)?, key: read(KEY, key)? })
     }
 
-    /// Returns what tells one content from another.
+    /// Returns a hash that identifies the content.
     fn content(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (&self.certificate, &self.key).hash(&mut hasher);
@@ -267,7 +267,7 @@ impl Pem {
     }
 }
 
-/// Returns true for a file that is not its owner's and group's alone.
+/// Returns true if users beyond the file's owner and group may read it.
 #[cfg(unix)]
 fn others_can_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;

@@ -16,16 +16,16 @@ use tokio::time::timeout;
 use crate::problem::{Problem, Result};
 use crate::shares::{Place, Shares};
 
-/// Large answers at once.
+/// The most large answers at once.
 const MOST: usize = 64;
 
-/// How long one waits for the end of another.
+/// How long a large answer waits for another to finish.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// An answer up to this size is not large: it is gone at once, into the buffers of the system.
+/// An answer up to this size is not large: it fits into socket buffers at once.
 const SMALL: u64 = 128 << 10;
 
-/// Counts large answers, of which each caller has a share.
+/// Counts large answers. Each caller gets a share of the places.
 pub(crate) struct Answers(Arc<Shares>);
 
 impl Default for Answers {
@@ -34,7 +34,7 @@ impl Default for Answers {
     }
 }
 
-/// An answer that may become a large one.
+/// A request whose answer may turn out large.
 pub(crate) struct Begun {
     place: Option<Place>,
     by: Option<String>,
@@ -47,7 +47,8 @@ pub(crate) fn is_of_a_file(method: &Method, route: Option<&str>) -> bool {
 }
 
 impl Answers {
-    /// Takes in a request, before anything is asked of the S3 server for it. Its route says whether the answer may be large.
+    /// Admits a request before anything is requested from the S3 server for it. Its route tells whether the answer may
+    /// be large.
     pub(crate) async fn begin(&self, of_a_file: bool, by: Option<String>) -> Result<Begun> {
         let place = match of_a_file {
             true => Some(timeout(PATIENCE, self.0.enter(by.as_deref())).await.map_err(|_| too_many())?),
@@ -56,7 +57,7 @@ impl Answers {
         Ok(Begun { place, by })
     }
 
-    /// Lets an answer go, or one that says to try again where too many are on their way.
+    /// Passes an answer on, or replaces it with a request to try again if too many large ones are in progress.
     pub(crate) fn pass(&self, begun: Begun, answer: Response) -> Response {
         if answer.body().size_hint().exact().is_some_and(|size| size <= SMALL) {
             return answer;
@@ -73,7 +74,7 @@ fn too_many() -> Problem {
         .hint("wait until one has finished, and fetch fewer files at once")
 }
 
-/// An answer on its way.
+/// An answer being sent.
 struct Passing {
     body: Body,
     _place: Place,
@@ -112,10 +113,10 @@ mod tests {
         }
         assert!(all.iter().all(|answer| answer.status() == 200));
         assert!(begin(file).await.is_none(), "nothing is asked of the S3 server for it");
-        // What was not known to be large turns out to be.
+        // Not expected to be large, but it is.
         assert_eq!(answers.pass(begin(other).await.unwrap(), large()).status(), 503);
         assert_eq!(answers.pass(begin(other).await.unwrap(), Response::new(Body::from("small"))).status(), 200);
-        // One that ends makes room for one that waits.
+        // When one ends, one that waits gets its place.
         let (begun, ()) = tokio::join!(begin(file), async { drop(all.pop()) });
         assert!(begun.is_some());
     }

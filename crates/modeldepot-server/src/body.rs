@@ -15,12 +15,12 @@ pub(crate) async fn read(body: Body, most: usize) -> Result<Bytes> {
     }
 }
 
-/// The problem of a body over its limit.
+/// The error response to a body over its limit.
 pub(crate) fn too_large() -> Problem {
     Problem::invalid("the body is too large").status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// The problem of a body that ended early, or came too slowly.
+/// The error response to a body that ended early or arrived too slowly.
 pub(crate) fn broke_off() -> Problem {
     Problem::invalid("the connection closed before the whole body arrived").status(StatusCode::REQUEST_TIMEOUT)
 }

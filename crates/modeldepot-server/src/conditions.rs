@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110, section 13). The only validator is an ETag: none of what is served has a date that
-//! says more.
+//! Conditional requests (RFC 9110, section 13). The only validator is the ETag: nothing that is served has a date that
+//! would add anything.
 
 use axum::http::HeaderMap;
 use headers::{ETag, HeaderMapExt as _, IfMatch, IfNoneMatch, IfRange};
@@ -9,21 +9,21 @@ pub(crate) fn etag(text: impl std::fmt::Display) -> ETag {
     format!("\"{text}\"").parse().expect("a digest is a valid ETag")
 }
 
-/// Returns true if the client already has what this ETag stands for: `If-None-Match` names it.
+/// Returns true if `If-None-Match` names this ETag: the client has the content already.
 pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|given| !given.precondition_passes(etag))
 }
 
-/// Returns true if the client asks for something else: `If-Match` does not name this ETag.
+/// Returns true if `If-Match` does not name this ETag: the client expects other content.
 pub(crate) fn is_other(headers: &HeaderMap, etag: &ETag) -> bool {
     headers.typed_get::<IfMatch>().is_some_and(|given| !given.precondition_passes(etag))
 }
 
-/// Returns true if a range may be sent: there is no `If-Range`, or it has this ETag.
+/// Returns true if a range may be sent: there is no `If-Range`, or it names this ETag.
 pub(crate) fn may_send_range(headers: &HeaderMap, etag: Option<&ETag>) -> bool {
     match headers.typed_try_get::<IfRange>() {
         Ok(given) => given.is_none_or(|given| !given.is_modified(etag, None)),
-        // It is none of what it could be, so it does not match.
+        // Neither an ETag nor a date, so it does not match.
         Err(_) => false,
     }
 }

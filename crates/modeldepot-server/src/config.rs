@@ -1,4 +1,4 @@
-//! How the service is started.
+//! The configuration of the service.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -17,48 +17,49 @@ use crate::oidc::Oidc;
 /// How long running requests may take to finish once the service is stopped.
 pub(crate) const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How the service is started.
+/// The configuration of the service.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The address to listen on. Port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Where the models lie.
+    /// The settings of the storage.
     pub settings: Settings,
     /// The token file ([`Tokens`](crate::Tokens)). Without one, everyone on this machine has full access.
     pub tokens: Option<PathBuf>,
-    /// Where there is no such file: a token for this run that callers must show all the same.
+    /// If there is no token file: a token for this run that callers must present anyway.
     pub login: Option<Login>,
     /// The login provider for browsers. Without tokens, only people who log in have access.
     pub oidc: Option<Oidc>,
-    /// Whether nothing may be published or deleted.
+    /// Whether publishing and deleting are disabled.
     pub read_only: bool,
-    /// Whether large files are fetched from the S3 endpoint itself.
+    /// Whether large files are fetched directly from the S3 endpoint.
     pub redirect: Redirect,
-    /// The URL by which browsers reach the service, where that is not the address it listens on: behind a proxy.
+    /// The URL at which browsers reach the service, if it differs from the listening address: behind a reverse proxy.
     pub public_url: Option<Url>,
-    /// A folder for uploads on their way, in which the service makes a private one; none is the system's temporary folder.
-    /// They are removed when they are published, and what a service that was killed has left when the next one starts.
+    /// The folder for uploads in progress, in which the service creates a private one; by default in the system's
+    /// temporary folder. Uploads are removed once published; leftovers of a killed service are removed at the next
+    /// start.
     pub staging: Option<PathBuf>,
-    /// The most bytes of uploads on their way. None is half of what the disk has free when the service starts.
+    /// The largest total size of uploads in progress, in bytes. By default half of the free disk space at the start.
     pub staging_quota: Option<u64>,
-    /// Requests a second that each client may send. None is no limit.
+    /// Requests per second and client. `None` is unlimited.
     pub rate: Option<NonZeroU32>,
-    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` headers are trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Where the audit log goes: every request that changes something, and every one that was refused.
+    /// The audit log: every request that changes something, and every refused one.
     pub audit_log: Option<Log>,
-    /// Where the access log goes: every request.
+    /// The access log: every request.
     pub access_log: Option<Log>,
-    /// Whether URLs for uploads are handed out also where the S3 server lets their holder copy other objects by them.
+    /// Whether to issue upload URLs even if the S3 server allows their holder to copy other objects with them.
     pub unsafe_upload_urls: bool,
-    /// Tries what the service stands on, for the page on health.
+    /// Runs the checks for the health page.
     pub doctor: Option<Doctor>,
-    /// How many connections there may be, how slow clients may be, and the certificate.
+    /// Limits for connections and slow clients, and the certificate.
     pub connections: Listen,
 }
 
 impl Config {
-    /// Returns the configuration for everybody on this machine.
+    /// Returns a configuration that gives everyone on this machine full access.
     pub fn new(listen: SocketAddr, settings: Settings) -> Config {
         Config {
             listen,
@@ -82,14 +83,14 @@ impl Config {
     }
 }
 
-/// Whether files are fetched from the S3 endpoint itself, by a presigned URL.
+/// Whether files are fetched directly from the S3 endpoint, by a presigned URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Redirect {
-    /// Large files, where the client can reach the endpoint as far as one can tell.
+    /// Large files, if the client can presumably reach the endpoint.
     #[default]
     Auto,
     /// Every file.
     Always,
-    /// None: each passes through the service.
+    /// None: every file passes through the service.
     Never,
 }

@@ -1,5 +1,5 @@
-//! Checks of the endpoint, the login and the buckets, step by step. They belong to the command; the program that starts the service hands
-//! it in.
+//! Step-by-step checks of the endpoint, the credentials and the buckets. The command implements them, and the program
+//! that starts the service passes them in.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,39 +14,39 @@ const FRESH: Duration = Duration::from_secs(10);
 
 type Trial = Pin<Box<dyn Future<Output = Vec<Check>> + Send>>;
 
-/// One thing that was tried.
+/// A check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// How it came out.
+    /// Its result.
     pub outcome: Outcome,
-    /// What was tried. May be empty.
+    /// What was done. May be empty.
     pub tried: String,
-    /// What came back.
+    /// What was found.
     pub found: String,
-    /// More lines about it.
+    /// Further lines.
     pub details: Vec<String>,
-    /// What to change.
+    /// What to change, if anything.
     pub change: Option<String>,
-    /// How long it took.
+    /// How long the check took.
     pub took: Duration,
 }
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should be.
+    /// Everything is fine.
     Good,
-    /// Wrong.
+    /// Something is wrong.
     Bad,
-    /// Not wrong, but worth knowing.
+    /// Worth knowing.
     Note,
-    /// Not tried, since something before failed.
+    /// Not run, because an earlier check failed.
     Skipped,
 }
 
-/// What was found, and when.
+/// The results, and when the checks ran.
 #[derive(Debug, Clone)]
 pub(crate) struct Findings {
     pub(crate) checks: Vec<Check>,
@@ -54,10 +54,10 @@ pub(crate) struct Findings {
     since: Instant,
 }
 
-/// Examines what the service stands on. Cheap to clone.
+/// Runs the checks. Cheap to clone.
 ///
-/// Looking reads only, so a page may do it. Probing writes small objects to the bucket and removes them, so it is done
-/// when it is asked for, by somebody who may publish.
+/// Looking only reads, so pages may do it. Probing writes small objects to the bucket and removes them, so it only
+/// happens when a user who may publish asks for it.
 #[derive(Clone)]
 pub struct Doctor {
     look: Trials,
@@ -71,7 +71,7 @@ impl fmt::Debug for Doctor {
 }
 
 impl Doctor {
-    /// Takes what runs the checks: `look` may only read, `probe` may write and remove objects of its own.
+    /// Takes the functions that run the checks: `look` may only read; `probe` may write and remove its own objects.
     pub fn new<L, P>(
         look: impl Fn() -> L + Send + Sync + 'static,
         probe: impl Fn() -> P + Send + Sync + 'static,
@@ -83,23 +83,23 @@ impl Doctor {
         Doctor { look: Trials::new(look), probe: Trials::new(probe) }
     }
 
-    /// Returns what can be seen now, or could a moment ago, without writing anything.
+    /// Returns the current results of the checks that do not write, or recent ones.
     pub(crate) async fn look(&self) -> Arc<Findings> {
         self.look.run().await
     }
 
-    /// Probes, unless that was done a moment ago.
+    /// Probes, unless that was done recently.
     pub(crate) async fn probe(&self) {
         self.probe.run().await;
     }
 
-    /// Returns what the last probe found, and none before the first has ended.
+    /// Returns the results of the last probe; `None` if none has finished.
     pub(crate) fn probed(&self) -> Option<Arc<Findings>> {
         self.probe.last()
     }
 }
 
-/// Checks of one kind, one run at a time, and what the last run found.
+/// Checks of one kind, one run at a time, and the last results.
 #[derive(Clone)]
 struct Trials {
     run: Arc<dyn Fn() -> Trial + Send + Sync>,

@@ -8,7 +8,7 @@ use modeldepot::ErrorKind;
 
 use crate::auth::TokensError;
 
-/// Why the service cannot be started.
+/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,16 +24,16 @@ pub enum Error {
         /// The address.
         address: SocketAddr,
     },
-    /// This build has no login by OpenID Connect.
+    /// This build does not support OpenID Connect.
     #[error("this build does not support OpenID Connect: it lacks the feature `oidc`")]
     NoOidc,
-    /// People could log in, and none could do anything.
+    /// People could log in, but none of them could do anything.
     #[error("OpenID Connect is configured without grants: nobody could do anything")]
     NoGrants,
-    /// The login provider would not know where to send browsers back to.
+    /// The login provider would not know where to send browsers back.
     #[error("the login provider cannot send browsers back to `{address}`: the service's public URL is not set")]
     NoPublicUrl {
-        /// The address that is listened on.
+        /// The listening address.
         address: SocketAddr,
     },
     /// A log cannot be opened.
@@ -41,7 +41,7 @@ pub enum Error {
     Log {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The folder for uploads cannot be used.
@@ -49,15 +49,15 @@ pub enum Error {
     Staging {
         /// The folder.
         path: PathBuf,
-        /// What the system said, or why it is not safe.
+        /// The system's error, or why the folder is not safe.
         source: io::Error,
     },
-    /// The address cannot be listened on.
+    /// The service cannot listen on the address.
     #[error("cannot listen on `{address}`")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

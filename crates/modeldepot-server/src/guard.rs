@@ -12,15 +12,15 @@ use crate::answers::Answers;
 use crate::problem::Problem;
 use crate::rates::Rates;
 
-/// Requests that are worked on at once.
+/// The most requests handled at once.
 const REQUESTS: usize = 512;
 
-/// Guards the door.
+/// Checks requests.
 pub(crate) struct Guard {
-    /// Whether only names of this machine itself are answered to. Without a login, a name that somebody else's server
-    /// resolves to this machine would let his pages in.
+    /// Whether to accept only host names of this machine. Without a login, a foreign host name that resolves to this
+    /// machine would give its owner's pages access.
     loopback_names: bool,
-    /// The address under which the service is reached from outside.
+    /// The URL of the service as seen from outside.
     public: Option<Url>,
     pub(crate) requests: Semaphore,
     pub(crate) answers: Answers,
@@ -48,7 +48,7 @@ impl Guard {
                 .status(StatusCode::TOO_MANY_REQUESTS)
                 .hint("wait a second, and send fewer requests at once"));
         }
-        // RFC 9112: what one proxy takes for the name another may not.
+        // RFC 9112: different proxies could read different host names.
         if headers.get_all(header::HOST).iter().nth(1).is_some() {
             return Err(Problem::invalid("the request has more than one `Host` header").hint("send one"));
         }
@@ -67,7 +67,7 @@ impl Guard {
         Ok(())
     }
 
-    /// Returns true unless a browser says that a page of another site asks.
+    /// Returns true unless the browser says that the request comes from another site's page.
     fn is_own_page(&self, headers: &HeaderMap, host: &str) -> bool {
         if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
             return false;
@@ -82,7 +82,7 @@ impl Guard {
     }
 }
 
-/// Returns true for a name that every machine keeps for itself, with any port.
+/// Returns true for a name that always means the local machine, with any port.
 pub(crate) fn is_loopback_name(host: &str) -> bool {
     let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
     if url.path() != "/" || !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
@@ -96,8 +96,8 @@ pub(crate) fn is_loopback_name(host: &str) -> bool {
     }
 }
 
-/// Returns true for what asks how the service is. It costs next to nothing, and is answered whatever else goes on: a service
-/// that does not answer is taken for dead.
+/// Returns true for requests about the service's health. They are cheap and always answered: a service that does not
+/// answer is assumed dead.
 pub(crate) fn is_of_health(uri: &Uri) -> bool {
     matches!(uri.path(), "/healthz" | "/readyz" | "/metrics")
 }

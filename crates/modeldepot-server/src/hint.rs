@@ -1,15 +1,15 @@
-//! What to do next about a failure of the library, for callers of the REST API and visitors of the console: in terms of
-//! routes and fields. Settings are the operator's, by their variables.
+//! Hints at what to do next after a failure of the library, for callers of the REST API and visitors of the console: in
+//! terms of routes and fields. Settings belong to the operator and are named by their variables.
 
 use modeldepot::Error;
 use modeldepot::advice::{Advice, NearestVersion, Traced};
 
-/// Returns what to do next, if there is something worth a line.
+/// Returns a hint, if there is one.
 pub(crate) fn hint(error: &Error) -> Option<String> {
     said(&error.advice(None)?)
 }
 
-/// Returns advice in words. Some of it is none of a caller's business.
+/// Returns advice in words. Some advice is not for callers.
 fn said(advice: &Advice) -> Option<String> {
     Some(match advice {
         Advice::Note(note) => note.to_string(),
@@ -55,9 +55,9 @@ fn said(advice: &Advice) -> Option<String> {
         Advice::DeleteVersion { prefix: Some(_), .. } => {
             "it belongs to a version of another depot in this bucket: delete the whole version there".to_owned()
         }
-        Advice::LeaveRecord => "leave it where it is; gc removes records that are of no use".to_owned(),
+        Advice::LeaveRecord => "leave it where it is; gc removes records that are no longer needed".to_owned(),
 
-        Advice::PushFolder => "send each file of the folder in a field of its own".to_owned(),
+        Advice::PushFolder => "send each file of the folder in its own field".to_owned(),
         Advice::CheckExcluded => "check what is excluded".to_owned(),
         Advice::RenameFile => "rename the file, or leave it out".to_owned(),
         Advice::RenameOneFile => "rename one of them, or leave it out".to_owned(),
@@ -99,7 +99,7 @@ fn said(advice: &Advice) -> Option<String> {
         Advice::StartServer => "is the S3 server running, and is the port in S3_ENDPOINT right?".to_owned(),
         Advice::UseServerOfService => "S3_ENDPOINT must be the S3 server, not this or another service".to_owned(),
         Advice::UsePathStyle => {
-            "the bucket is named in the host, which no name server knows: set S3_ADDRESSING=path".to_owned()
+            "DNS does not know the host name with the bucket in it: set S3_ADDRESSING=path".to_owned()
         }
         Advice::SetRegion { expected: Some(region) } => {
             format!("the operator of this service must set S3_REGION={region}")
@@ -125,12 +125,12 @@ fn said(advice: &Advice) -> Option<String> {
         }
 
         Advice::FreeSpace => "free space on the S3 server, or have its storage enlarged".to_owned(),
-        Advice::FreeQuota => "delete versions that nobody needs, or ask for a higher quota".to_owned(),
+        Advice::FreeQuota => "delete versions that are no longer needed, or ask for a higher quota".to_owned(),
         Advice::CheckProxy => "does a proxy in between change requests?".to_owned(),
-        Advice::Diagnose => "often the region is wrong or a session has expired".to_owned(),
+        Advice::Diagnose => "often caused by a wrong region or an expired session".to_owned(),
         Advice::Trace(Traced::Response) => "the log of the service has the server's response".to_owned(),
-        Advice::Trace(Traced::Parts) => "this server has rules of its own for parts".to_owned(),
-        Advice::Trace(Traced::Unsupported) => "the server's message says what it cannot do".to_owned(),
+        Advice::Trace(Traced::Parts) => "this server has its own rules for parts".to_owned(),
+        Advice::Trace(Traced::Unsupported) => "the server's message says what it does not support".to_owned(),
     })
 }
 
@@ -138,7 +138,7 @@ fn said(advice: &Advice) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Terms of the command and of Python, which no caller of the service has.
+    /// Terms of the command and of Python, which callers of the service do not have.
     const FOREIGN: [&str; 6] = [" --", "`--", "(--", " -v", "`modeldepot ", "storage."];
 
     #[test]

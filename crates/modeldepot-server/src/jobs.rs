@@ -14,16 +14,16 @@ use crate::log::Note;
 use crate::problem::{Problem, Result};
 use crate::tasks::broken;
 
-/// Verifications at once: each reads whole versions.
+/// The most verifications at once: each reads whole versions.
 const AT_ONCE: usize = 4;
 
-/// How long it is kept how one ended.
+/// How long results are kept.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// Jobs that are remembered.
+/// The most jobs that are kept.
 const MOST: usize = 1000;
 
-/// How far a verification is.
+/// The progress of a verification.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) files: usize,
@@ -35,12 +35,12 @@ pub(crate) struct State {
     pub(crate) end: Option<End>,
 }
 
-/// How it ended.
+/// The result of a verification.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
-    /// Every file that a digest was published of matches it. These have none.
+    /// Every file with a published digest matches it. These files have none.
     Done { unverified: Vec<ArtifactPath> },
-    /// Something is wrong.
+    /// It failed.
     Failed(Problem),
 }
 
@@ -62,10 +62,10 @@ impl Jobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
-    /// Begins to verify a version, or returns the verification of it that is running.
+    /// Starts to verify a version, or returns the running verification of it.
     ///
     /// # Errors
-    /// A problem when too many are running.
+    /// A problem if too many are running.
     pub(crate) fn verify(
         &self,
         storage: &ModelStorage,
@@ -117,7 +117,7 @@ impl Jobs {
     }
 }
 
-/// Tells those who watch how far it is.
+/// Reports the progress to those who watch.
 fn progress(told: Arc<watch::Sender<State>>) -> Progress {
     Progress::new(move |event| {
         told.send_modify(|state| match event {
@@ -130,7 +130,7 @@ fn progress(told: Arc<watch::Sender<State>>) -> Progress {
     })
 }
 
-/// Does the work, and notes how it ended, whichever way that was: a job that panicked must not run for ever.
+/// Does the work and records the result in any case: a job that panicked must not seem to run forever.
 async fn run(
     work: impl Future<Output = modeldepot::Result<End>>,
     job: Arc<Job>,

@@ -3,19 +3,19 @@
 //! Neither has state of its own: the bucket is the only source of truth.
 //!
 //! # Map
-//! - `server`: starts, listens, stops. `config`: how it is started. `state`: what handlers share.
+//! - `server`: starts, listens, stops. `config`: its configuration. `state`: what handlers share.
 //! - `table`: the routes, with their scope and kind of body. `router`: the router that is built from them.
-//! - `middleware`: the layers of every request. `guard`, `remote`, `logins`, `rates`, `answers`, `shares`: what they decide
-//!   with.
+//! - `middleware`: the layers of every request. `guard`, `remote`, `logins`, `rates`, `answers`, `shares`: the checks
+//!   and limits they apply.
 //! - `auth`: authentication and grants. `oidc`: login through an OpenID Connect provider.
-//! - `api`: the REST API, one file a resource. `console`: the pages. Neither knows the other.
+//! - `api`: the REST API, one file per resource. `console`: the pages. They do not depend on each other.
 //! - `catalog`: the models and versions, read through a small cache that is validated against the bucket.
 //! - `jobs`: verifications. `uploads`: three-step uploads in progress. `tasks`: work that outlives its request.
-//! - `form`, `body`: request bodies. `conditions`: conditional requests. `staging`: uploaded files until they are published.
-//!   `links`: lifetime of presigned links.
+//! - `form`, `body`: request bodies. `conditions`: conditional requests. `staging`: uploaded files until they are
+//!   published. `links`: lifetime of presigned links.
 //! - `problem`: error responses (RFC 9457). `hint`: what to do next, in terms of the REST API.
 //! - `log`: the audit log and the access log. `metrics`: Prometheus. `readiness`: whether the bucket is reachable.
-//! - `doctor`: checks of the environment, handed in by the program that starts the service, for the health page.
+//! - `doctor`: checks of the environment for the health page, passed in by the program that starts the service.
 
 mod answers;
 mod api;

@@ -7,17 +7,17 @@ use modeldepot::{ErrorKind, ModelName};
 use crate::auth::{Caller, Scope};
 use crate::problem::{Problem, Result};
 
-/// The longest life of a link that is made by somebody who may only read: time enough to begin. A transfer that has begun
-/// is not cut off.
+/// The longest lifetime of a link for a caller who may only read: enough to start a download. One in progress is not
+/// cut off.
 pub(crate) const READER_LIFE: Duration = Duration::from_secs(15 * 60);
 
-/// How long a link lives for which nobody said it.
+/// The default lifetime of a link.
 const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// Returns how long a link to a model's file lives that a caller makes. It never outlives the caller's token.
+/// Returns the lifetime of a link to a model's file. It never outlives the caller's token.
 ///
 /// # Errors
-/// A problem of kind `denied` when a longer life was asked for than the caller may give.
+/// A problem of kind `denied` if the requested lifetime is longer than the caller may grant.
 pub(crate) fn life(caller: &Caller, model: &ModelName, asked: Option<Duration>) -> Result<Duration> {
     let life = match (asked, caller.may(Scope::Share, model)) {
         (asked, true) => asked.unwrap_or(USUAL_LIFE),

@@ -14,29 +14,29 @@ use crate::body::read;
 use crate::problem::{Problem, Result};
 use crate::rates::Rates;
 
-/// The longest form of a login, in bytes.
+/// The largest login form, in bytes.
 const LONGEST: usize = 8 << 10;
 
-/// How long it may take to come, as a whole.
+/// How long a login form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a client may be wrong: so often at once, then once in this time.
+/// How many failures a client may have at once; after that, one per interval.
 const WRONG_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not 0");
 const WRONG_EVERY: Duration = Duration::from_secs(5);
 
-/// What somebody was wrong with. Each is counted apart, so that none keeps people from another: a program's token that was
-/// revoked from the login, say.
+/// The kinds of failed logins. They are counted separately, so that one kind does not block another: a program with a
+/// revoked token does not keep people behind the same address from logging in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     /// A token in a header.
     Bearer,
-    /// The form of the login.
+    /// The login form.
     Form,
-    /// What a browser brought back from the login provider.
+    /// The return of a browser from the login provider.
     Provider,
 }
 
-/// Looks after logins.
+/// Limits logins.
 pub(crate) struct Logins {
     bearer: Rates,
     form: Rates,
@@ -56,13 +56,13 @@ pub(crate) fn is_login(request: &Request) -> bool {
     request.method() == Method::POST && request.uri().path() == "/login"
 }
 
-/// Returns true for a browser that comes back from the login provider.
+/// Returns true for a browser's return from the login provider.
 pub(crate) fn is_callback(request: &Request) -> bool {
     request.uri().path() == "/login/oidc/callback"
 }
 
 impl Logins {
-    /// Refuses a browser that came back from the provider too often with what did not fit: asking the provider costs.
+    /// Refuses a client whose returns from the provider have failed too often: each costs a request to the provider.
     pub(crate) fn may_return(&self, client: Option<IpAddr>) -> Result<()> {
         match client.and_then(|client| self.provider.look(client).err()) {
             Some(wait) => Err(too_many(wait)),
@@ -70,25 +70,23 @@ impl Logins {
         }
     }
 
-    /// Waits for the whole form. Until it is there it takes nobody's place.
+    /// Reads the whole form. Until it has arrived it occupies no place.
     ///
-    /// It is taken also from a client that was wrong too often: there may be many people behind one address, and a token
-    /// that somebody has is never refused for what others guess. Guessing gets nowhere: a token has 256 random bits.
+    /// Clients with too many failures may still send it: many people may share an address, and a valid token is never
+    /// refused because of others' guesses. Guessing is hopeless: a token has 256 random bits.
     pub(crate) async fn whole(&self, request: Request) -> Result<Request> {
         let (parts, body) = request.into_parts();
         match timeout(self.patience, read(body, LONGEST)).await {
             Ok(form) => Ok(Request::from_parts(parts, Body::from(form?))),
-            Err(_) => {
-                Err(Problem::new(ErrorKind::Unavailable, "the login came too slowly")
-                    .status(StatusCode::REQUEST_TIMEOUT))
-            }
+            Err(_) => Err(Problem::new(ErrorKind::Unavailable, "the login form was sent too slowly")
+                .status(StatusCode::REQUEST_TIMEOUT)),
         }
     }
 
-    /// Counts a client that was wrong.
+    /// Counts a failure.
     ///
     /// # Errors
-    /// What it is answered when it was wrong too often.
+    /// The answer to a client with too many failures.
     pub(crate) fn was_wrong(&self, way: Way, client: IpAddr) -> Result<()> {
         let rates = match way {
             Way::Bearer => &self.bearer,
@@ -123,7 +121,7 @@ mod tests {
         assert_eq!(to_bytes(whole.into_body(), 100).await.unwrap(), "token=x");
         let stalled = Body::from_stream(stream::pending::<std::result::Result<&'static str, std::io::Error>>());
         assert_eq!(logins.whole(form(stalled)).await.unwrap_err().status, StatusCode::REQUEST_TIMEOUT);
-        // Each byte is news, and yet it takes too long.
+        // Each byte arrives in time, but the whole takes too long.
         let drips = stream::unfold(0, |n| async move {
             tokio::time::sleep(Duration::from_secs(1)).await;
             (n < 100).then_some((Ok::<_, std::io::Error>("x"), n + 1))

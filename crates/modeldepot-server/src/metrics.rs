@@ -12,13 +12,13 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// Upper ends of the buckets of durations, in seconds.
+/// Upper bounds of the buckets for durations, in seconds.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
     method: &'static str,
-    /// The pattern, never the path: names are for nobody to count, and a scanner would make a series of each.
+    /// The route's pattern, never the path, which would reveal names and let a scanner create a series for each.
     route: String,
     status: u16,
 }
@@ -31,14 +31,14 @@ struct Route {
 /// Counts bytes that clients upload.
 pub(crate) type Received = Counter<u64, AtomicU64>;
 
-/// What is counted.
+/// The metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram>,
-    /// Bytes of files that were streamed to clients.
+    /// Bytes of files sent to clients.
     pub(crate) sent: Counter<u64, AtomicU64>,
-    /// Bytes of files that came to be published.
+    /// Bytes of files received for publishing.
     pub(crate) received: Received,
 }
 
@@ -71,7 +71,7 @@ impl Metrics {
         self.durations.get_or_create(&of_route).observe(took.as_secs_f64());
     }
 
-    /// Returns the text of OpenMetrics.
+    /// Returns the metrics in OpenMetrics format.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {

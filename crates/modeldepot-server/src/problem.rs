@@ -20,17 +20,17 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
-    /// Whether a token was shown that nobody has: a guess, unlike one that has expired.
+    /// Whether an unknown token was presented: a guess, unlike an expired one.
     guessed: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What a problem was, in the extensions of an answer, for the logs.
+/// A summary of a problem for the logs, in the extensions of an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
-    /// Whether a token was shown that nobody has.
+    /// Whether an unknown token was presented.
     pub(crate) guessed: bool,
 }
 
@@ -94,7 +94,7 @@ impl Problem {
         Problem { hint: Some(hint.into()), ..self }
     }
 
-    /// Says that a token was shown that nobody has.
+    /// Marks the problem as caused by an unknown token.
     pub(crate) fn guessed(self) -> Problem {
         Problem { guessed: true, ..self }
     }
@@ -119,7 +119,7 @@ impl Problem {
         self
     }
 
-    /// Adds the headers that go with it to an answer, each once.
+    /// Adds the problem's headers to an answer, once each.
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         let again = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS, StatusCode::INSUFFICIENT_STORAGE];
         if again.contains(&self.status) {
@@ -154,7 +154,7 @@ impl From<modeldepot::Error> for Problem {
 impl From<&modeldepot::Error> for Problem {
     fn from(error: &modeldepot::Error) -> Problem {
         let problem = match error {
-            // The endpoint is not of the caller's choosing: nothing in the request is to be corrected.
+            // The caller did not choose the endpoint, so nothing in the request is wrong.
             modeldepot::Error::NotS3 { .. } => {
                 Problem::new(ErrorKind::Unavailable, error.to_string()).status(StatusCode::BAD_GATEWAY)
             }
@@ -164,7 +164,7 @@ impl From<&modeldepot::Error> for Problem {
     }
 }
 
-/// Returns what to do next. It suggests no model that the caller may not see.
+/// Returns a hint. It suggests no model that the caller may not see.
 fn suggested(error: &modeldepot::Error) -> Option<String> {
     let modeldepot::Error::ModelNotFound { model, similar, .. } = error else { return hint(error) };
     let similar = similar.iter().filter(|model| sees(model)).cloned().collect();
@@ -194,7 +194,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Callers can ask again and again for what is unavailable: that is no news.
+        // Not logged when unavailable: callers could fill the log by asking again.
         if self.status.is_server_error() && self.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(status = self.status.as_u16(), detail = self.detail, causes = ?self.causes, "failed");
         }

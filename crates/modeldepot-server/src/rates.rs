@@ -15,38 +15,38 @@ use governor::state::keyed::ShrinkableKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use modeldepot_listen::client;
 
-/// Clients that are known by their own address.
+/// The most clients that are tracked by their own address.
 const CLIENTS: usize = 50_000;
 
-/// Places for those beyond, which share one with others.
+/// The number of slots that further clients share.
 const SHARED: usize = 1024;
 
-/// How often clients are forgotten that have not asked for long enough to be as good as new.
+/// How often clients are removed whose allowance has fully recovered.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// How often each client may ask.
+/// The rate limit of each client.
 pub(crate) struct Rates<C: Clock = DefaultClock> {
     limiter: RateLimiter<Ask, Table, C, NoOpMiddleware<C::Instant>>,
     swept: Mutex<Instant>,
 }
 
-/// A question of a client.
+/// A check of a client's allowance.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Ask {
     client: IpAddr,
-    /// Whether it counts, or is only whether another could be asked.
+    /// Whether it uses up the allowance.
     counts: bool,
 }
 
 impl Rates {
-    /// So many a second, and twice as many at once.
+    /// Allows this many requests per second, and twice as many at once.
     pub(crate) fn per_second(rate: NonZeroU32) -> Rates {
         Rates::new(Quota::per_second(rate).allow_burst(rate.saturating_mul(TWO)), DefaultClock::default())
     }
 
-    /// One in this time, and so many at once.
+    /// Allows one request per interval, and `burst` at once.
     pub(crate) fn one_in(time: Duration, burst: NonZeroU32) -> Rates {
-        // No time at all is no limit.
+        // A zero interval is no limit.
         let quota = Quota::with_period(time.max(Duration::from_nanos(1)));
         let quota = quota.unwrap_or_else(|| Quota::per_second(NonZeroU32::MAX));
         Rates::new(quota.allow_burst(burst), DefaultClock::default())
@@ -60,18 +60,18 @@ impl<C: Clock> Rates<C> {
         Rates { limiter: RateLimiter::new(quota, Table::default(), clock), swept: Mutex::new(Instant::now()) }
     }
 
-    /// Counts a question of a client.
+    /// Counts a request of a client.
     ///
     /// # Errors
-    /// How long it must wait before it may ask.
+    /// How long the client must wait, if it has used up its allowance.
     pub(crate) fn count(&self, address: IpAddr) -> Result<(), Duration> {
         self.ask(address, true)
     }
 
-    /// Returns whether a client could ask, without counting anything.
+    /// Checks whether a client may send a request, without counting one.
     ///
     /// # Errors
-    /// How long it must wait before it may ask.
+    /// How long the client must wait.
     pub(crate) fn look(&self, address: IpAddr) -> Result<(), Duration> {
         self.ask(address, false)
     }
@@ -93,8 +93,8 @@ impl<C: Clock> Rates<C> {
     }
 }
 
-/// What is known of clients. It never grows beyond its size and forgets nobody who has something to wait for: were it
-/// cleared when it is full, anybody with many addresses could clear it. Where it is full, strangers share places by chance.
+/// The state of all clients. It never exceeds its size and forgets no client that is being limited: if it were cleared
+/// when full, anyone with many addresses could clear it. When it is full, new clients share slots.
 #[derive(Default)]
 struct Table {
     cells: Mutex<Cells>,
@@ -181,7 +181,7 @@ mod tests {
         assert!(waits > Duration::ZERO && waits <= Duration::from_millis(100), "{waits:?}");
         clock.advance(Duration::from_millis(501));
         assert_eq!(allowed("10.0.0.1"), 5);
-        // Looking costs nothing.
+        // Checking uses up nothing.
         clock.advance(Duration::from_millis(100));
         for _ in 0..100 {
             rates.look("10.0.0.1".parse().unwrap()).unwrap();

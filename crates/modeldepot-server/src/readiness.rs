@@ -8,18 +8,18 @@ use tokio::time::timeout;
 
 use crate::problem::{Problem, Result};
 
-/// How long an answer holds.
+/// How long a result is used.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// How long the bucket may take: who asks wants to know soon.
+/// How long the bucket may take: probes expect a quick answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What was found last, and when.
+/// The last result, and when it was obtained.
 #[derive(Default)]
 pub(crate) struct Readiness(Mutex<Option<(Instant, Result<()>)>>);
 
 impl Readiness {
-    /// Returns whether the bucket of the models answers.
+    /// Returns whether the models bucket is reachable.
     pub(crate) async fn of(&self, storage: &ModelStorage) -> Result<()> {
         let mut last = self.0.lock().await;
         if let Some((at, found)) = &*last
@@ -43,7 +43,7 @@ async fn look(storage: &ModelStorage) -> Result<()> {
     Err(Problem::from(modeldepot::Error::bucket_not_found(bucket.clone(), client.endpoint())))
 }
 
-/// Returns what strangers are told of a failure: that there is one. It names no endpoint, and no bucket.
+/// Returns the failure as shown to strangers, without endpoint, bucket or cause.
 pub(crate) fn for_strangers() -> Problem {
     Problem::new(ErrorKind::Unavailable, "the models bucket cannot be used").hint("send a token to see the reason")
 }

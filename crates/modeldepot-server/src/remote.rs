@@ -14,11 +14,11 @@ pub(crate) struct Remote(pub(crate) IpAddr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Encrypted(pub(crate) bool);
 
-/// The proxies whose word on their clients is taken.
+/// The trusted reverse proxies.
 #[derive(Default)]
 pub(crate) struct Proxies {
     trusted: Vec<Network>,
-    /// Whether it was said that there seems to be one that is not declared.
+    /// Whether a warning about an undeclared proxy was logged.
     told: AtomicBool,
 }
 
@@ -31,14 +31,15 @@ impl Proxies {
         self.trusted.iter().any(|network| network.contains(address))
     }
 
-    /// Returns the client: the last address before the trusted proxies. What an earlier address says of itself is hearsay.
+    /// Returns the client: the last address that is not a trusted proxy. Addresses before it were claimed by the
+    /// client.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
         if !self.trusts(client) {
             if !lines.is_empty() && client.is_loopback() && !self.told.swap(true, Ordering::Relaxed) {
                 tracing::warn!(
-                    "requests come through a proxy on this machine that is not declared: its clients share one limit; \
+                    "requests come through an undeclared proxy on this machine, so all of its clients share one rate limit; \
                      declare it with `--trusted-proxy 127.0.0.1`"
                 );
             }
@@ -55,7 +56,7 @@ impl Proxies {
         client
     }
 
-    /// Returns whether a trusted proxy says that the client came by HTTPS.
+    /// Returns whether a trusted proxy says that the client used HTTPS.
     pub(crate) fn encrypted(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let last = headers.get_all("x-forwarded-proto").iter().next_back().and_then(|value| value.to_str().ok());
         let last = last.and_then(|value| value.rsplit(',').next());
@@ -63,7 +64,7 @@ impl Proxies {
     }
 }
 
-/// Reads an address, which may have a port.
+/// Parses an address, which may have a port.
 fn address(text: &str) -> Option<IpAddr> {
     let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -86,17 +87,17 @@ mod tests {
         let proxies = Proxies::new(vec!["127.0.0.1".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
         for (peer, lines, client) in [
             ("127.0.0.1", &["203.0.113.9"][..], "203.0.113.9"),
-            // What the client says of itself comes first, and counts for nothing.
+            // The client's own claim comes first and is ignored.
             ("127.0.0.1", &["192.0.2.1, 203.0.113.9"], "203.0.113.9"),
             ("127.0.0.1", &["192.0.2.1", "203.0.113.9, 10.0.0.7"], "203.0.113.9"),
             ("127.0.0.1", &["203.0.113.9:4711"], "203.0.113.9"),
             ("127.0.0.1", &["[2001:db8::7]:4711"], "2001:db8::7"),
             ("127.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
             ("::ffff:127.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
-            // Nobody else is believed.
+            // Only trusted proxies are believed.
             ("203.0.113.9", &["192.0.2.1"], "203.0.113.9"),
             ("127.0.0.2", &["192.0.2.1"], "127.0.0.2"),
-            // Nonsense is answered for by who passed it on.
+            // An invalid entry counts as the proxy that passed it on.
             ("127.0.0.1", &["203.0.113.9, unknown"], "127.0.0.1"),
             ("127.0.0.1", &["203.0.113.9, nonsense, 10.0.0.7"], "10.0.0.7"),
             ("127.0.0.1", &["203.0.113.9,"], "127.0.0.1"),

@@ -1,4 +1,4 @@
-//! The router: the tables of the API and of the console, behind the layers that every request passes.
+//! The router: the route tables of the API and the console, behind the layers that every request passes.
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -17,7 +17,7 @@ pub fn routes() -> Vec<Route> {
     api::table().routes().chain(console::table().routes()).collect()
 }
 
-/// Returns a router of these rows, in which each route is behind what its row demands.
+/// Builds a router from rows, each behind the checks it requires.
 #[expect(clippy::disallowed_methods, reason = "this is the one place where routes are added to a router")]
 fn rows(table: Table, app: &App) -> Router<App> {
     table.into_rows().into_iter().fold(Router::new(), |router, (route, handler)| {
@@ -37,7 +37,7 @@ pub(crate) fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(0))
         .layer(panics())
         .layer(middleware::from_fn_with_state(app.clone(), guard));
-    // Outside of `guard`, which counts large responses by their size as they are.
+    // Outside of `guard`, which judges large responses by their uncompressed size.
     with_headers(router)
         .layer(compression())
         .layer(middleware::from_fn(encoded))
@@ -53,7 +53,7 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
 }
 
 async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    // A browser says that it would like a page; a program is answered as everywhere.
+    // Browsers accept HTML; programs get a problem document.
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") && !uri.path().starts_with("/api/") {
         return console::nowhere(&app, &headers);
@@ -71,7 +71,7 @@ mod tests {
     use crate::auth::is_of_the_whole;
     use crate::table::Takes;
 
-    /// Returns the table as a page of the documentation.
+    /// Returns the table as a documentation page.
     fn document() -> String {
         let mut text = "# Routes and scopes\n\nEvery route of `modeldepot serve` and `modeldepot up`, with the scope that its \
             caller needs. The router is built from this\ntable; the scope is checked from the head of a request, before any of \

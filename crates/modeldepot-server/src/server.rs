@@ -34,7 +34,7 @@ use crate::staging::{self, Staging};
 use crate::state::{App, Service};
 use crate::uploads::Uploads;
 
-/// How long the last lines of the logs may take then.
+/// How long the last lines of the logs may take at the end.
 const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A running service. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
@@ -44,9 +44,9 @@ pub struct Server {
     serving: Serving,
     /// Ends uploads that were abandoned.
     sweep: JoinHandle<()>,
-    /// When tokens were last used, and what writes it down.
+    /// The last use of tokens, and the task that stores it.
     used: (Arc<Used>, JoinHandle<()>),
-    /// Opens the logs again on SIGHUP.
+    /// Reopens the logs on SIGHUP.
     reopen: JoinHandle<()>,
     uploads: Arc<Uploads>,
     logs: Logs,
@@ -59,10 +59,10 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens, and serves in the background. Nothing is asked of the bucket yet.
+    /// Listens, and serves in the background. The bucket is not accessed yet.
     ///
     /// # Errors
-    /// [`Error`], when it cannot be started like this.
+    /// [`Error`], if the service cannot start with this configuration.
     pub async fn start(config: Config) -> Result<Server, Error> {
         let Config { listen, settings, tokens, read_only, redirect, public_url, staging, rate, .. } = config;
         let Config { staging_quota, trusted_proxies, unsafe_upload_urls, doctor, mut connections, .. } = config;
@@ -79,14 +79,14 @@ impl Server {
         let oidc = oidc.map(|oidc| provider(oidc, public_url.clone(), listen, encrypted)).transpose()?;
         if !listen.ip().is_loopback() && !secure {
             tracing::warn!(
-                "tokens and models travel unencrypted to {listen}: `--tls-cert` and `--tls-key` serve HTTPS; behind a proxy \
-                 that does, `--public-url https://…` says so"
+                "tokens and models are sent unencrypted to {listen}: serve HTTPS with `--tls-cert` and `--tls-key`, or set \
+                 `--public-url https://…` behind a proxy that does"
             );
         }
         let bind = |source| Error::Bind { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        // The storage looks how many files may be open, too.
+        // Before the storage derives its concurrency from the limit of open files.
         staging::raise();
         let metrics = Metrics::new();
         let received = metrics.received.clone();
@@ -130,12 +130,12 @@ impl Server {
         Ok(Server { address, encrypted, serving, sweep, used: (used, keep), reopen, uploads, logs })
     }
 
-    /// Returns the address it listens on, with the port that the system chose.
+    /// Returns the address that the service listens on, with its actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the URL by which it is reached from this machine, without a slash at the end.
+    /// Returns the URL for clients on this machine, without a trailing slash.
     pub fn url(&self) -> String {
         let mut address = self.address;
         match address {
@@ -146,10 +146,10 @@ impl Server {
         format!("{}://{address}", if self.encrypted { "https" } else { "http" })
     }
 
-    /// Stops accepting, and lets running requests finish for a while.
+    /// Stops accepting connections, and lets running requests finish for a while.
     pub async fn stop(mut self) {
         self.serving.stop().await;
-        // This service alone could complete them.
+        // Only this process could complete them.
         let _ = timeout(STOP_PATIENCE, self.uploads.end()).await;
         let _ = timeout(STOP_PATIENCE, self.used.0.write()).await;
         let logs = self.logs.clone();
@@ -165,12 +165,12 @@ impl Drop for Server {
     }
 }
 
-/// Returns where people log in.
+/// Returns the login provider.
 fn provider(oidc: Oidc, public_url: Option<Url>, listen: SocketAddr, encrypted: bool) -> Result<Provider, Error> {
     if !cfg!(feature = "oidc") {
         return Err(Error::NoOidc);
     }
-    // Otherwise the provider would be told to send a code to whatever a browser calls this service.
+    // Otherwise the provider could be told to send codes to any host that a browser names.
     if public_url.is_none() && !listen.ip().is_loopback() {
         return Err(Error::NoPublicUrl { address: listen });
     }

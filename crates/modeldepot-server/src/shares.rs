@@ -1,7 +1,7 @@
-//! Slots shared fairly by callers: each may hold as many as are still free.
+//! Places that callers share fairly: each may hold as many as are still free.
 //!
-//! So one caller gets half of them, a second half of the rest, and there is room for one who has none as long as any is
-//! left. Where nobody says who they are, all are one caller, which may have every place.
+//! So one caller gets half of the places, the next half of the rest, and a caller without any gets one as long as there
+//! is one. Without authentication all requests count as one caller, which may hold every place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub(crate) struct Shares {
     freed: Notify,
 }
 
-/// A place. Free again when this is dropped.
+/// A place, released when dropped.
 pub(crate) struct Place {
     shares: Arc<Shares>,
     by: Option<String>,
@@ -26,7 +26,7 @@ impl Shares {
         Arc::new(Shares { most, held: Mutex::default(), freed: Notify::new() })
     }
 
-    /// Returns how many places nobody holds.
+    /// Returns the number of free places.
     #[cfg(test)]
     pub(crate) fn free(&self) -> usize {
         self.most - self.held.lock().unwrap_or_else(PoisonError::into_inner).values().sum::<usize>()
@@ -49,7 +49,7 @@ impl Shares {
     pub(crate) async fn enter(self: &Arc<Self>, by: Option<&str>) -> Place {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
-            // From here on nothing that becomes free is missed.
+            // From here on, no release is missed.
             freed.as_mut().enable();
             if let Some(place) = self.try_enter(by) {
                 return place;

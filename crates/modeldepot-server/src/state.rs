@@ -28,12 +28,12 @@ pub(crate) struct App {
     pub(crate) service: Arc<Service>,
 }
 
-/// What there is one of.
+/// What exists once per service.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) gate: Arc<Gate>,
     pub(crate) guard: Guard,
-    /// Where people log in.
+    /// The login provider.
     pub(crate) oidc: Option<Provider>,
     pub(crate) proxies: Proxies,
     pub(crate) logins: Logins,
@@ -43,10 +43,10 @@ pub(crate) struct Service {
     pub(crate) metrics: Metrics,
     pub(crate) logs: Logs,
     pub(crate) redirect: Redirect,
-    /// Where uploads lie until they are published.
+    /// Stores uploads until they are published.
     pub(crate) staging: Arc<Staging>,
     pub(crate) doctor: Option<Doctor>,
-    /// Whether URLs for uploads are handed out also where their holder can copy other objects by them.
+    /// Whether upload URLs are issued even if their holder can copy other objects with them.
     pub(crate) unsafe_upload_urls: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The route table: method, path, scope and kind of body of every route.
 //!
-//! The router is built from it and from nothing else, so there is no route without a line that says who may call it.
-//! `access` enforces the line before a handler runs and before any of a body is read.
+//! The router is built from it and from nothing else, so every route says who may call it. `admit` enforces this before
+//! a handler runs and before any of a body is read.
 
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -25,18 +25,18 @@ pub struct Route {
     pub method: &'static str,
     /// The path, its parameters in braces.
     pub path: &'static str,
-    /// The scope that the caller needs. None is open to everybody who reaches the service.
+    /// The scope that the caller needs. `None` is open to everyone.
     pub needs: Option<Scope>,
     /// The body of its requests.
     pub takes: Takes,
-    /// True for a page of the console, which answers failures with pages and unknown callers with the login.
+    /// True for a page of the console: failures are answered with pages, and unknown callers with the login.
     pub page: bool,
 }
 
-/// The body that a route takes.
+/// The kind of body that a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// None. What is sent all the same is not read.
+    /// None. A body is not read.
     Nothing,
     /// JSON of up to 1 MiB.
     Json,
@@ -44,14 +44,14 @@ pub enum Takes {
     Form,
     /// A form of many fields, of up to 1 MiB.
     LongForm,
-    /// A form with files (`multipart/form-data`): they may be of any size, its texts are bounded.
+    /// A form with files (`multipart/form-data`) of any size; its text fields are bounded.
     Files,
     /// The bytes of one file, of any size.
     File,
 }
 
 impl Takes {
-    /// Returns the most bytes that are read, or none where that is up to the handler.
+    /// Returns the largest body size; `None` if the handler decides.
     pub fn limit(self) -> Option<usize> {
         match self {
             Takes::Nothing => Some(0),
@@ -69,7 +69,7 @@ impl Route {
     }
 }
 
-/// The routes on their way to becoming a router.
+/// Routes being collected for the router.
 #[derive(Default)]
 pub(crate) struct Table {
     rows: Vec<(Route, MethodRouter<App>)>,
@@ -92,7 +92,7 @@ impl Table {
         self.add("GET", path, needs, Takes::Nothing, on(MethodFilter::GET, handler))
     }
 
-    /// Adds a route that does something.
+    /// Adds a route that performs an action.
     pub(crate) fn post<T: 'static>(
         self,
         path: &'static str,
@@ -114,7 +114,7 @@ impl Table {
         self.add("PUT", path, needs, takes, on(MethodFilter::PUT, handler))
     }
 
-    /// Adds a route that removes something.
+    /// Adds a route that deletes something.
     pub(crate) fn delete<T: 'static>(
         self,
         path: &'static str,
@@ -136,7 +136,7 @@ impl Table {
         self
     }
 
-    /// Returns what the table says.
+    /// Returns the routes.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
         self.rows.iter().map(|(route, _)| *route)
     }

@@ -5,7 +5,7 @@ use tokio::task::JoinError;
 
 use crate::problem::Problem;
 
-/// Returns what a task returned. One that panicked is a failure of this request alone, which is answered like any other.
+/// Returns the result of a task. If it panicked, only this request fails, with an ordinary error response.
 pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
     result.map_err(|error| match error.is_panic() {
         true => broken(),
@@ -13,7 +13,7 @@ pub(crate) fn joined<T>(result: Result<T, JoinError>) -> Result<T, Problem> {
     })
 }
 
-/// The problem of work that panicked.
+/// The error response for work that panicked.
 pub(crate) fn broken() -> Problem {
     Problem::new(ErrorKind::Internal, "the service failed while processing this request")
         .hint("please report it, with the panic in the log of the service")

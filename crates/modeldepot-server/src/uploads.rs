@@ -15,30 +15,30 @@ use uuid::Uuid;
 use crate::problem::{Problem, Result};
 use crate::shares::{Place, Shares};
 
-/// Uploads at once.
+/// The most uploads at once.
 const MOST: usize = 100;
 
-/// How long one may go without a request about it. The URLs of its parts end sooner, so nothing can be sent any more.
+/// How long an upload may go without a request. The URLs of its parts expire sooner, so nothing can arrive anymore.
 pub(crate) const IDLE: Duration = Duration::from_secs(2 * 3600);
 
-/// How long one may take in all.
+/// The longest lifetime of an upload.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// How often it is looked whether one is over.
+/// How often abandoned uploads are looked for.
 const SWEPT_EVERY: Duration = Duration::from_secs(60);
 
-/// How long giving one up may take.
+/// How long aborting an upload may take.
 const GIVING_UP: Duration = Duration::from_secs(60);
 
-/// What is uploaded.
+/// An upload, or a fake one in tests.
 pub(crate) trait Upload: Send + Sync + 'static {
-    /// What it becomes.
+    /// The result of completing it.
     type Done: Send;
     /// Publishes it.
     fn complete(&self) -> impl Future<Output = modeldepot::Result<Self::Done>> + Send;
     /// Whether it can be completed later, after this failure.
     fn is_open_after(&self, failure: &modeldepot::Error) -> bool;
-    /// Frees what it holds in the bucket.
+    /// Releases what it holds in the bucket.
     fn abort(self) -> impl Future<Output = ()> + Send;
 }
 
@@ -58,19 +58,19 @@ impl Upload for DirectUpload {
     }
 }
 
-/// An upload. None while it is being completed, and once that is done.
+/// An upload; `None` while it is being completed and afterwards.
 pub(crate) type Slot<U = DirectUpload> = Arc<tokio::sync::Mutex<Option<U>>>;
 
-/// An upload that counts.
+/// A registered upload.
 struct Kept<U> {
     slot: Slot<U>,
     begun: Instant,
-    /// When it was last asked about.
+    /// When it was last requested.
     used: Instant,
     _room: Room,
 }
 
-/// Room for one upload. Free again when this is dropped.
+/// A place for one upload, released when dropped.
 pub(crate) type Room = Place;
 
 /// The uploads of this process.
@@ -86,10 +86,10 @@ impl<U> Default for Uploads<U> {
 }
 
 impl<U: Upload> Uploads<U> {
-    /// Makes sure that there is room for one more upload of this caller.
+    /// Reserves a place for one more upload of this caller.
     ///
     /// # Errors
-    /// A problem when there are too many.
+    /// A problem if there are too many.
     pub(crate) fn room(&self, by: Option<&str>) -> Result<Room> {
         self.room.try_enter(by).ok_or_else(|| {
             let detail = match by {
@@ -108,7 +108,7 @@ impl<U: Upload> Uploads<U> {
         id
     }
 
-    /// Finds an upload, which is in use by that.
+    /// Finds an upload, and counts that as use.
     pub(crate) fn find(&self, id: Uuid) -> Option<Slot<U>> {
         let mut uploads = self.kept();
         let kept = uploads.get_mut(&id)?;
@@ -116,8 +116,8 @@ impl<U: Upload> Uploads<U> {
         Some(Arc::clone(&kept.slot))
     }
 
-    /// Completes an upload; none when there is no such upload any more. It is over then, unless it failed and can be
-    /// completed later.
+    /// Completes an upload; `None` if it no longer exists. It is then removed, unless it failed and can be completed
+    /// later.
     pub(crate) async fn complete(&self, id: Uuid) -> Option<modeldepot::Result<U::Done>> {
         let slot = self.find(id)?;
         let mut slot = slot.lock().await;
@@ -125,17 +125,17 @@ impl<U: Upload> Uploads<U> {
         let done = AssertUnwindSafe(upload.complete()).catch_unwind().await;
         if matches!(&done, Ok(Err(failure)) if upload.is_open_after(failure)) {
             *slot = Some(upload);
-            // It took a while, and is there to be asked about again.
+            // Completing took a while; keep the upload for another try.
             self.find(id);
         } else {
             self.kept().remove(&id);
-            // The answer does not wait for ever for a server that says nothing.
+            // Bounded in time, so that an unresponsive S3 server does not delay the answer forever.
             abort(upload).await;
         }
         Some(done.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
-    /// Gives an upload up, once it is not being completed any more.
+    /// Aborts an upload, after waiting for a completion in progress.
     pub(crate) async fn give_up(&self, id: Uuid) {
         let Some(slot) = self.find(id) else { return };
         let upload = slot.lock().await.take();
@@ -145,7 +145,7 @@ impl<U: Upload> Uploads<U> {
         }
     }
 
-    /// Gives up what is over, again and again.
+    /// Aborts abandoned uploads, periodically.
     pub(crate) async fn sweep(self: Arc<Self>) {
         loop {
             sleep(SWEPT_EVERY).await;
@@ -157,14 +157,14 @@ impl<U: Upload> Uploads<U> {
         }
     }
 
-    /// Gives up everything: the service ends, and nobody could complete it any more.
+    /// Aborts all uploads: the service is stopping, and nobody could complete them later.
     pub(crate) async fn end(&self) {
         for upload in self.take(|_| true) {
             abort(upload).await;
         }
     }
 
-    /// Takes uploads out that nobody is at work on.
+    /// Takes uploads that are not in use.
     fn take(&self, wanted: impl Fn(&Kept<U>) -> bool) -> Vec<U> {
         let mut taken = Vec::new();
         self.kept().retain(|_, kept| {
@@ -197,14 +197,14 @@ mod tests {
 
     use super::*;
 
-    /// An upload that counts how often it was given up.
+    /// An upload that counts how often it was aborted.
     #[derive(Clone, Default)]
     struct Fake {
         aborted: Arc<AtomicUsize>,
         panics: bool,
         hangs: bool,
         takes: Duration,
-        /// How its completions fail, the last first.
+        /// The failures of its completions, last first.
         fails: Arc<Mutex<Vec<modeldepot::Error>>>,
     }
 
@@ -293,7 +293,7 @@ mod tests {
             passes(),
             passes(),
         ]));
-        // What is given up frees nothing for ever.
+        // Aborting never ends.
         let fake = Fake { hangs: true, fails, ..Fake::default() };
         let uploads = Arc::new(Uploads::default());
         let id = uploads.add(fake, uploads.room(None).unwrap());

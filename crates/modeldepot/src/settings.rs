@@ -280,7 +280,7 @@ impl std::str::FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, SettingsError> {
         let refused = |reason| SettingsError::Endpoint { setting: "S3_ENDPOINT", text: without_login(text), reason };
-        let url = Url::parse(text).map_err(|_| refused("it is no URL"))?;
+        let url = Url::parse(text).map_err(|_| refused("it is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(refused("it must begin with `http://` or `https://`"));
         }
@@ -408,7 +408,7 @@ pub enum SettingsError {
         rule: &'static str,
     },
     /// The file of certificate authorities cannot be used.
-    #[error("`{}` is not a file of certificate authorities: {reason}", path.display())]
+    #[error("`{}` is not a usable CA bundle: {reason}", path.display())]
     CaBundle {
         /// The file.
         path: PathBuf,

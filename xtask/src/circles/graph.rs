@@ -4,27 +4,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::paths::{Used, used};
 
-/// How many exports are followed from a name to the file that has it.
+/// How many re-exports are followed from a name to its file.
 const EXPORTS: usize = 8;
 
 type Module = Vec<String>;
 
 /// The source files of a crate, by their modules.
 pub(super) struct Crate {
-    /// For each module its file.
+    /// The file of each module.
     files: BTreeMap<Module, String>,
     uses: BTreeMap<Module, Vec<Used>>,
-    /// What a name of a module stands for.
+    /// The targets of names that a module re-exports.
     exports: BTreeMap<(Module, String), Vec<String>>,
 }
 
 impl Crate {
-    /// Takes the files with their text.
+    /// Parses the files.
     pub(super) fn new(files: Vec<(String, String)>) -> Self {
         let mut all = Crate { files: BTreeMap::new(), uses: BTreeMap::new(), exports: BTreeMap::new() };
         for (file, text) in files {
             let module = module(&file);
-            // What is only built for tests.
+            // Only built for tests.
             if module.iter().any(|name| name == "tests") {
                 continue;
             }
@@ -41,7 +41,7 @@ impl Crate {
         all
     }
 
-    /// Returns a path from the crate's root on; none for one that begins in another crate.
+    /// Returns a path from the crate root; `None` if it starts in another crate.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let mut base = module.clone();
         let mut rest = path;
@@ -66,7 +66,7 @@ impl Crate {
         Some(base)
     }
 
-    /// Returns the module that has what a path names.
+    /// Returns the module that contains what a path names.
     fn owner(&self, mut path: Vec<String>) -> Module {
         for _ in 0..EXPORTS {
             let known = (0..=path.len()).rev().find(|len| self.files.contains_key(&path[..*len])).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Crate {
         path
     }
 
-    /// Returns which modules each one uses. Names that are only passed on count for those who use them.
+    /// Returns which modules each module uses. A re-exported name counts for the module that uses it.
     fn arrows(&self) -> BTreeMap<&Module, BTreeSet<Module>> {
         let arrows = |(module, uses): (&'_ Module, &Vec<Used>)| -> BTreeSet<Module> {
             let own = uses.iter().filter(|used| used.exported.is_none());
@@ -91,8 +91,8 @@ impl Crate {
     }
 }
 
-/// Returns the circles of a crate's files: those among files of which none is above another, and those that are larger
-/// than a module and what is below it.
+/// Returns the circles among a crate's files: those of files that are not above one another, and those larger than a
+/// module and its children.
 pub(super) fn circles(all: &Crate) -> Vec<BTreeSet<String>> {
     let arrows = all.arrows();
     let related = |a: &Module, b: &Module| a.starts_with(b) || b.starts_with(a);
@@ -102,12 +102,12 @@ pub(super) fn circles(all: &Crate) -> Vec<BTreeSet<String>> {
     let mut found: BTreeSet<BTreeSet<Module>> = components(&beside.collect()).into_iter().collect();
     let whole = components(&arrows).into_iter();
     found.extend(whole.filter(|circle| !circle.iter().any(|top| circle.iter().all(|below| below.starts_with(top)))));
-    // A circle that is part of a larger one is not told twice.
+    // Do not report a circle that is part of a larger one.
     let largest = found.iter().filter(|circle| !found.iter().any(|other| other != *circle && circle.is_subset(other)));
     largest.map(|circle| circle.iter().map(|module| all.files[module].clone()).collect()).collect()
 }
 
-/// Returns the sets of two or more modules of which each leads to each.
+/// Returns the strongly connected components with two or more modules.
 fn components(arrows: &BTreeMap<&Module, BTreeSet<Module>>) -> Vec<BTreeSet<Module>> {
     let reach: BTreeMap<&Module, BTreeSet<&Module>> =
         arrows.keys().map(|from| (*from, reached(from, arrows))).collect();
@@ -137,7 +137,7 @@ fn reached<'a>(from: &Module, arrows: &'a BTreeMap<&Module, BTreeSet<Module>>) -
     seen
 }
 
-/// Returns the module of a file: `s3/http/mod.rs` is `s3::http`.
+/// Returns the module of a file: `s3::http` for `s3/http/mod.rs`.
 fn module(file: &str) -> Module {
     let mut parts: Module = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     let last = parts.last().map(String::as_str);

@@ -1,7 +1,7 @@
-//! Circles of files: `use` lines that lead from a file back to itself. A module and the files below it may know each
-//! other; beyond that, dependencies point down only.
+//! Finds circles of files: `use` lines that lead from a file back to itself. A module and its children may use each
+//! other; beyond that, dependencies only point down.
 //!
-//! The same files have limits of size: few long ones, and none that nobody reads to its end.
+//! The same files have size limits: few are long, and none too long to read.
 
 mod graph;
 mod paths;
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use self::graph::{Crate, circles};
 use crate::root;
 
-/// Half of all source files are shorter than this many lines.
+/// Half of all source files have fewer lines than this.
 const MEDIAN: usize = 200;
-/// No source file has more lines.
+/// The most lines in a source file.
 const LONGEST: usize = 600;
 
 pub(crate) fn check() -> Result<(), String> {
@@ -32,7 +32,7 @@ pub(crate) fn check() -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// Returns what is wrong with the lengths of files, given in lines.
+/// Returns what is wrong with the lengths of files, in lines.
 fn oversized(mut files: Vec<(usize, String)>) -> Vec<String> {
     files.sort();
     let median = files.get(files.len() / 2).filter(|(lines, _)| *lines >= MEDIAN);
@@ -42,7 +42,7 @@ fn oversized(mut files: Vec<(usize, String)>) -> Vec<String> {
     median.into_iter().chain(long).collect()
 }
 
-/// Returns the folders with the sources of a crate.
+/// Returns the source folders of the crates.
 fn sources() -> std::io::Result<Vec<PathBuf>> {
     let mut found = vec![root().join("xtask/src"), root().join("benchsuite/src"), root().join("bindings/python/src")];
     for entry in fs::read_dir(root().join("crates"))? {
@@ -53,7 +53,7 @@ fn sources() -> std::io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Returns the Rust files below a folder, as paths relative to it, with their text.
+/// Returns the Rust files below a folder: relative paths and contents.
 fn read(folder: &Path) -> std::io::Result<Vec<(String, String)>> {
     let (mut files, mut open) = (Vec::new(), vec![folder.to_path_buf()]);
     while let Some(next) = open.pop() {

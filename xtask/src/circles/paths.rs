@@ -1,16 +1,16 @@
-//! The paths that a source file uses, as far as they begin in its own crate. Read without a parser of Rust, which would
-//! be the largest dependency of these chores: good for `use` lines and plain paths, blind to what macros make.
+//! The paths within its own crate that a source file uses. Not a full parser of Rust, which would be the largest
+//! dependency of these chores: it understands `use` lines and plain paths, and does not see what macros generate.
 
 /// A path that a file uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Used {
-    /// Its segments, from `crate`, `super`, `self` or the name of a child on.
+    /// Its segments, starting with `crate`, `super`, `self` or the name of a child.
     pub(super) path: Vec<String>,
-    /// The name under which the file exports it, when it does.
+    /// The name under which the file re-exports it, if it does.
     pub(super) exported: Option<String>,
 }
 
-/// Returns every path of a file.
+/// Returns all paths in a file.
 pub(super) fn used(text: &str) -> Vec<Used> {
     let tokens = without_tests(tokens(text));
     let mut found = Vec::new();
@@ -31,7 +31,7 @@ pub(super) fn used(text: &str) -> Vec<Used> {
     found
 }
 
-/// Reads a tree of paths, such as `a::{b, c::d as e}`.
+/// Parses a tree of paths, such as `a::{b, c::d as e}`.
 fn tree(tokens: &[String], at: &mut usize, before: &[String], exports: bool, found: &mut Vec<Used>) {
     let mut path = before.to_vec();
     while let Some(token) = tokens.get(*at) {
@@ -65,7 +65,7 @@ fn tree(tokens: &[String], at: &mut usize, before: &[String], exports: bool, fou
     found.push(Used { path, exported: name.filter(|_| exports) });
 }
 
-/// Leaves out what is under `#[cfg(test)]` and in braces: tests may use what they want.
+/// Removes blocks under `#[cfg(test)]`: tests may use anything.
 fn without_tests(tokens: Vec<String>) -> Vec<String> {
     let test = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -92,7 +92,7 @@ fn without_tests(tokens: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// Returns words, `::` and single signs, without comments, texts and characters.
+/// Returns words, `::` and other characters, without comments, strings and character literals.
 fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let is = |at: usize, c: char| chars.get(at) == Some(&c);
@@ -113,7 +113,7 @@ fn tokens(text: &str) -> Vec<String> {
             'r' if (is(at + 1, '"') || is(at + 1, '#')) && (at == 0 || !word(&chars[at - 1])) => {
                 at = end_of_raw(&chars, at + 1);
             }
-            // A character, not a lifetime.
+            // A character literal, not a lifetime.
             '\'' if is(at + 1, '\\') => at = at + 3 + chars[at + 3..].iter().take_while(|c| **c != '\'').count() + 1,
             '\'' if is(at + 2, '\'') => at += 3,
             ':' if is(at + 1, ':') => {
@@ -143,7 +143,7 @@ fn end_of_text(chars: &[char], mut at: usize) -> usize {
     at + 1
 }
 
-/// Returns the end of `r#"…"#`, from its first sign after the `r`; of `r#name` the place of the name.
+/// Returns the end of `r#"…"#`, given the position after the `r`; for `r#name`, the position of the name.
 fn end_of_raw(chars: &[char], at: usize) -> usize {
     let hashes = chars[at..].iter().take_while(|c| **c == '#').count();
     let mut end = at + hashes;

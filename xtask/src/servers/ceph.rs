@@ -1,6 +1,6 @@
-//! Ceph with its object gateway, all in memory: a monitor, a manager, OSDs and a gateway, as Debian packages them.
+//! Ceph with its object gateway, in memory: a monitor, a manager, OSDs and a gateway from Debian's packages.
 //!
-//! The map of the cluster is made beforehand, so Ceph's own command, a Python program, is not needed.
+//! The cluster map is generated directly, so Ceph's own command, a Python program, is not needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{ACCESS_KEY, SECRET_KEY};
 use crate::quietly;
 use crate::tools::{CEPH, Tools};
 
-/// How long a step of the set-up may take, in seconds.
+/// How long a setup step may take, in seconds.
 const PATIENCE: &str = "90";
 
 /// Starts Ceph with one OSD and waits until its gateway answers.
@@ -22,23 +22,24 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
     Ok(server)
 }
 
-/// Starts Ceph with three OSDs, of which two have to have an object, and returns the folder with its daemons' processes too.
+/// Starts Ceph with three OSDs, two of which must have an object, and also returns the folder with the process ids of
+/// its daemons.
 pub fn cluster(tools: &Tools) -> Result<(Server, PathBuf), String> {
     start_with(tools, None, "cluster", 3, 3 << 30)
 }
 
-/// Returns the version of Ceph, without that of the package.
+/// Returns the version of Ceph, without the package's revision.
 pub(crate) fn version(tools: &Tools) -> Result<String, String> {
     let programs = Programs::at(&tools.get(&CEPH)?)?;
     let said = quietly(programs.command("ceph-mon").arg("--version"))?;
     Ok(said.split_whitespace().nth(2).unwrap_or("unknown").to_owned())
 }
 
-/// Where the unpacked packages have what.
+/// Paths in the unpacked packages.
 #[derive(Clone)]
 struct Programs {
     root: PathBuf,
-    /// `usr/lib/x86_64-linux-gnu` on a machine of that kind.
+    /// For example `usr/lib/x86_64-linux-gnu`.
     libraries: PathBuf,
 }
 
@@ -61,12 +62,12 @@ impl Programs {
     }
 
     fn environment(&self, command: &mut Command) {
-        // What belongs to the base system lies under /lib in the packages.
+        // Packages of the base system are under /lib.
         let base = self.root.join("lib").join(self.libraries.file_name().unwrap_or_default());
         let folders = [self.libraries.clone(), self.libraries.join("ceph"), base];
         let folders = folders.map(|folder| folder.display().to_string()).join(":");
         command.env("LD_LIBRARY_PATH", folders);
-        // The manager has Python inside, and looks for its library where Debian has it.
+        // The manager embeds Python, and looks for its library at Debian's path.
         if fs::exists(self.root.join("usr/lib/python3.11/os.py")).unwrap_or(false) {
             command.env("PYTHONHOME", self.root.join("usr"));
         }
@@ -94,13 +95,13 @@ fn start_with(
     fs::write(&config, configuration(&programs, &data, id, [port, monitor], osds, bytes))
         .map_err(|error| format!("cannot write {}: {error}", config.display()))?;
 
-    // First of all, so that the data goes when a step fails. It holds the data, and its end takes that away.
+    // Started first: it owns the data, and removes it when it ends, even if a later step fails.
     let mut keeper = watched(name, &data);
     keeper.args(["sleep", "infinity"]);
     let mut server = Server::spawn(keeper, name, port)?;
 
     let step = |program: &str, args: &[&str]| {
-        // A monitor without OSDs makes its clients wait for ever.
+        // Without OSDs, a monitor makes its clients wait forever.
         let mut command = Command::new("timeout");
         programs.environment(&mut command);
         command.args(["--signal=KILL", PATIENCE]).arg(programs.root.join("usr/bin").join(program)).args(args);
@@ -116,7 +117,7 @@ fn start_with(
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
         let log = format!("{name}-{daemon}");
         server.with.push(Daemon::keep(daemon.to_owned(), folder, move || {
-            // What it has survives it.
+            // The keeper removes the data, not this process.
             let mut command = watched(&log, Path::new(""));
             programs.environment(&mut command);
             command.arg(programs.root.join("usr/bin").join(program)).arg("-f").args(&args).env("CEPH_CONF", &config);
@@ -133,12 +134,12 @@ fn start_with(
     let [access, secret] = [format!("--access-key={ACCESS_KEY}"), format!("--secret-key={SECRET_KEY}")];
     step("radosgw-admin", &["user", "create", "--uid=main", "--display-name=main", &access, &secret])?;
     keep("rgw", "radosgw", &["-n", "client.rgw"]);
-    // Without a key it answers with an empty list of buckets.
+    // Unsigned requests get an empty list of buckets.
     server.wait_for(port, "/", 200)?;
     Ok((server, data.join("run")))
 }
 
-/// Returns `ceph.conf`. Daemons reach each other without keys, on loopback alone.
+/// Returns `ceph.conf`. Daemons connect without keys, on loopback addresses only.
 fn configuration(
     programs: &Programs,
     data: &Path,

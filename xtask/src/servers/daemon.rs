@@ -1,6 +1,6 @@
-//! A part of a server that tests kill: it is restarted when it ends, as an init system would.
+//! A part of a server that tests kill. It is restarted when it ends, as by an init system.
 //!
-//! In the cluster's folder, `NAME.pid` contains its process id. While a file `NAME.hold` exists, it stays down.
+//! `NAME.pid` in the cluster's folder contains its process id. While a file `NAME.hold` exists, it is not restarted.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use super::watchdog::Watched;
 
-/// A daemon that is kept running. Dropping it ends the daemon.
+/// A daemon that is restarted when it ends. Dropping this ends it.
 pub struct Daemon {
     over: Arc<AtomicBool>,
     keeping: Option<JoinHandle<()>>,
 }
 
 impl Daemon {
-    /// Starts `command`, and again whenever it ends. Writes its process id to `folder`.
+    /// Starts `command`, and restarts it whenever it ends. Writes its process id to `folder`.
     pub fn keep(name: String, folder: PathBuf, command: impl Fn() -> Command + Send + 'static) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&over);

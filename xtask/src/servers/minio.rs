@@ -5,8 +5,8 @@ use super::watchdog::{data_dir, watched};
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::tools::{MINIO, Tools};
 
-/// The commit that `tools::MINIO` pins, by the date of it.
-pub(crate) const VERSION: &str = "2026-02-12, its last";
+/// The date of the commit that `tools::MINIO` pins.
+pub(crate) const VERSION: &str = "2026-02-12, the last";
 
 /// Starts MinIO and waits until it can read and write.
 pub fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
@@ -17,8 +17,8 @@ pub fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
     Ok(server)
 }
 
-/// Starts MinIO through another command (none: as it is), at an address that need not be of our network: whether it
-/// answers is for the caller to find out.
+/// Starts MinIO through another command (or directly, without one), at an address that may be in another network: the
+/// caller has to check whether it answers.
 pub fn start_by(
     tools: &Tools,
     name: &str,
@@ -41,9 +41,9 @@ pub fn start_by(
         .arg(data.join("drive"))
         .env("MINIO_ROOT_USER", ACCESS_KEY)
         .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
-        // Without a region of its own it takes requests for any; with one it refuses a wrong one, as AWS does.
+        // With a region, it refuses requests for others, as AWS does.
         .env("MINIO_SITE_REGION", "us-east-1")
-        // A key service of its own, so that it can be asked to encrypt.
+        // A local key service, so that it supports encryption.
         .env("MINIO_KMS_SECRET_KEY", "modeldepot:bW9kZWxkZXBvdCdzIGtleSBmb3IgdGVzdHMsIDMyIEI=")
         .env("MINIO_BROWSER", "off")
         .env("MINIO_UPDATE", "off");

@@ -1,4 +1,4 @@
-//! Real S3 servers, each in processes of its own on free loopback ports, with data that goes away with it.
+//! Real S3 servers, each with its own processes on free loopback ports, and data that is removed at the end.
 
 mod ceph;
 mod daemon;
@@ -24,26 +24,26 @@ pub use watchdog::{data_dir, watched};
 
 use crate::tools::Tools;
 
-/// The login on every server.
+/// The credentials on every server.
 pub const ACCESS_KEY: &str = "minioadmin";
 pub const SECRET_KEY: &str = "minioadmin";
 
-/// A server of the contract suite that is not our own.
+/// A server for the contract suite, other than our own.
 pub struct Kind {
-    /// What people call it.
+    /// Its name in documentation.
     pub title: &'static str,
-    /// What the names of its tests contain.
+    /// The text that its tests have in their names.
     pub name: &'static str,
-    /// Its port's option of the verb `servers`.
+    /// The option of the verb `servers` for its port.
     option: &'static str,
-    /// Where tests find its endpoint.
+    /// The variable with its endpoint.
     pub variable: &'static str,
     pub start: fn(&Tools, Option<u16>) -> Result<Server, String>,
-    /// Which version it is.
+    /// Returns its version.
     pub version: fn(&Tools) -> Result<String, String>,
 }
 
-/// In the order of the table in `docs/servers.md`.
+/// In the order of the tables in `docs/servers.md`.
 pub const KINDS: [Kind; 6] = [
     Kind {
         title: "MinIO",

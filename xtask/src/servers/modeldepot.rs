@@ -1,11 +1,11 @@
-//! The command of this workspace.
+//! The command of this workspace as a server.
 
 use std::path::Path;
 
 use super::process::{Server, free_ports};
 use super::watchdog::{data_dir, watched};
 
-/// Starts the command that this workspace has built: its S3 server, with the REST service beside it.
+/// Starts the S3 server of the command built in this workspace, with the REST service.
 pub fn start(program: &Path) -> Result<(Server, String), String> {
     let [s3, service] = free_ports()?;
     let data = data_dir("modeldepot")?;

@@ -1,14 +1,15 @@
-//! moto's server: what many projects test against instead of AWS. It keeps everything in memory and knows no login.
+//! moto's server, which many projects use as a substitute for AWS. It keeps everything in memory and accepts any
+//! credentials.
 
 use super::process::{Server, free_ports};
 use super::watchdog::{data_dir, watched};
 use crate::tools::{MOTO, Tools};
 
-/// Runs moto with threads that only take turns when one of them waits.
+/// Runs moto with threads that only switch when one of them waits.
 ///
-/// moto looks for an object and stores it in two steps. With Python's turns of 5 ms, a create-if-absent has two winners now and
-/// then on a busy machine: one of 16 probes with three busy loops beside them on two cores (moto 5.2.5). The probe is right
-/// to distrust such a server, but then the suite's result depends on luck.
+/// moto checks whether an object exists and stores it in two steps. With Python's usual switch interval of 5 ms, a
+/// create-if-absent sometimes has two winners on a busy machine: in one of 16 probes, with three busy loops on two
+/// cores (moto 5.2.5). The probe is right to reject such a server, but the suite's results must not depend on luck.
 const PROGRAM: &str = "import sys; sys.setswitchinterval(10); from moto.server import main; main(sys.argv[1:])";
 
 /// Starts moto and waits until it answers.

@@ -1,4 +1,4 @@
-//! A running server: where it answers, and the processes that it consists of.
+//! A running server: its address and its processes.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A running server. Dropping it ends the server.
 pub struct Server {
     pub endpoint: String,
-    /// Its other processes. They end first.
+    /// Its other processes, which end first.
     pub with: Vec<Daemon>,
     process: Watched,
 }
@@ -51,7 +51,7 @@ impl Server {
     }
 }
 
-/// Returns ports that were free a moment ago.
+/// Returns ports that are currently free.
 pub fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     let none = |error: io::Error| format!("no free port: {error}");
     let mut held = Vec::new();
@@ -64,7 +64,7 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], String> {
     Ok(ports)
 }
 
-/// Returns the status of a plain GET.
+/// Returns the status of a GET.
 fn answer(port: u16, path: &str) -> io::Result<u16> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;

@@ -7,7 +7,7 @@ use super::watchdog::{data_dir, watched};
 use super::{ACCESS_KEY, SECRET_KEY};
 use crate::tools::{RCLONE, Tools};
 
-/// Starts `rclone serve s3` on a folder: a server that accepts conditions and checksums, and looks at neither.
+/// Starts `rclone serve s3` on a folder: a server that accepts conditions and checksums but ignores both.
 pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
     let program = tools.get(&RCLONE)?;
     let [free] = free_ports()?;
@@ -23,7 +23,7 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
         .arg(served)
         .env("RCLONE_CONFIG", data.join("rclone.conf"));
     let mut server = Server::spawn(command, "rclone", port)?;
-    // It does not understand a request without a signature.
+    // It cannot parse a request without a signature.
     server.wait_for(port, "/", 400)?;
     Ok(server)
 }

@@ -1,11 +1,11 @@
-//! The result of each check of the contract suite, a file each, for the table of servers.
+//! The results of the contract suite, one file per check, for the table of servers.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::root;
 
-/// The variable that tells the suite where to write.
+/// The variable with the folder for the suite's results.
 pub const VARIABLE: &str = "MODELDEPOT_TEST_RESULTS";
 
 pub fn folder() -> PathBuf {

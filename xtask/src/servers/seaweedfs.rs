@@ -10,7 +10,7 @@ use crate::tools::{Tools, WEED};
 /// Starts SeaweedFS with its S3 gateway and waits until it can read and write.
 pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> {
     let program = tools.get(&WEED)?;
-    // Left out, each gRPC port would be its HTTP port plus 10000.
+    // By default, each gRPC port would be the HTTP port plus 10000.
     let [free, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc] = free_ports()?;
     let port = port.unwrap_or(free);
     let data = data_dir("seaweedfs")?;
@@ -40,15 +40,16 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
         .arg(format!("-s3.localSocket={}", data.join("s3.sock").display()))
         .arg(format!("-s3.config={}", config.display()))
         .args(["-s3.port.iceberg=0", "-s3.port.lance=0"])
-        // On by default, it would report to the makers.
+        // On by default; it would report to the vendor.
         .arg("-master.telemetry=false")
-        // A bucket takes volumes of its own; with the defaults (8 volumes, 7 to a bucket) the second is refused.
+        // Each bucket takes volumes of its own; with the defaults (8 volumes, 7 per bucket) the second bucket is
+        // refused.
         .args(["-volume.max=10000", "-master.volumeSizeLimitMB=1024"])
         .env("WEED_MASTER_VOLUME_GROWTH_COPY_1", "1");
     let mut server = Server::spawn(command, "seaweedfs", port)?;
-    // The gateway refuses the unsigned request: it is there and has read the login.
+    // The gateway refuses the unsigned request: it is up and has loaded the credentials.
     server.wait_for(port, "/", 403)?;
-    // The master finds room: the volume server has joined.
+    // The master can assign space: the volume server has joined.
     server.wait_for(master, "/dir/assign", 200)?;
     Ok(server)
 }

@@ -7,7 +7,7 @@ use crate::command::tallied;
 use crate::report::{Outcome, Report, Tally};
 use crate::tools::Tools;
 
-/// They wait for servers more than they work: on two cores six at once take half the time of two.
+/// The tests mostly wait for servers: on two cores, six at once take half the time of two.
 pub const THREADS: &str = "6";
 
 /// Runs the suite on a server. `tests` is the test binary of the library.
@@ -22,7 +22,7 @@ pub fn run(report: &mut Report, tests: Command, kind: &Kind, server: &Server) ->
     tally
 }
 
-/// Runs the tests in which parts of a cluster die.
+/// Runs the tests that kill parts of a cluster.
 pub fn on_a_cluster(report: &mut Report, tests: Command, tools: &Tools) -> Tally {
     let mut tally = Tally::default();
     let started = report.step_with("Ceph, three OSDs", || cluster(tools).map_err(Outcome::Skipped));
@@ -36,8 +36,8 @@ pub fn on_a_cluster(report: &mut Report, tests: Command, tools: &Tools) -> Tally
     tally
 }
 
-/// The verb `servers-table`: measures all servers, or those with these names, and writes `docs/servers.md`. `tests` makes
-/// the command of the library's test binary.
+/// The verb `servers-table`: measures all servers, or those with these names, and writes `docs/servers.md`. `tests`
+/// returns the command of the library's test binary.
 pub fn write_table(report: &mut Report, tests: &dyn Fn() -> Command, tools: &Tools, names: &[&str]) {
     results::forget();
     let wanted = |name: &str| names.is_empty() || names.contains(&name);
@@ -62,7 +62,7 @@ pub fn start(report: &mut Report, tools: &Tools, kind: &Kind) -> Option<Server> 
     report.step_with(kind.title, || (kind.start)(tools, None).map_err(Outcome::Skipped))
 }
 
-/// Returns true for a name that `servers-table` knows.
+/// Returns true for a name that `servers-table` accepts.
 pub fn has(name: &str) -> bool {
     name == "embedded" || KINDS.iter().any(|kind| kind.name == name)
 }

@@ -1,4 +1,4 @@
-//! `docs/servers.md`: what each server was found to do by the contract suite, which leaves a file for each check.
+//! `docs/servers.md`: the results of the contract suite, which writes a file per check.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,31 +10,31 @@ use crate::report::Outcome;
 use crate::root;
 use crate::tools::Tools;
 
-/// What stands above the tables.
+/// The text above the tables.
 const HEAD: &str = include_str!("table.md");
 
-/// The row of the server that this workspace has.
+/// The row of this workspace's server.
 const OWN: (&str, &str) = ("embedded", "this one");
 
-/// What was measured of one server.
+/// The results of one server.
 struct Measured {
     title: &'static str,
     version: String,
-    /// Column and value, in the order of the columns.
+    /// Columns and values, in order.
     does: Vec<(String, String)>,
     passed: usize,
-    /// Checks that it is known to fail, and why.
+    /// Known failures, with reasons.
     differs: BTreeMap<String, String>,
 }
 
-/// Rewrites the page with what was measured. Servers that could not be had keep their rows.
+/// Rewrites the page with the results. Servers that were not available keep their rows.
 pub fn write(tools: &Tools) -> Result<(), String> {
     let path = page();
     let text = render(tools, &fs::read_to_string(&path).unwrap_or_default(), true)?;
     fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Compares the page with what was measured, or rewrites it when `UPDATE_GENERATED` is set.
+/// Compares the page with the results, or rewrites it if `UPDATE_GENERATED` is set.
 pub fn check(tools: &Tools) -> Outcome {
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         return write(tools).into();
@@ -55,12 +55,12 @@ fn page() -> PathBuf {
     root().join("docs/servers.md")
 }
 
-/// Returns the page. A server that was not measured, or that is here at another version than on the committed page and
-/// need not be taken over, keeps its rows.
+/// Returns the page. A server keeps its rows if it was not measured, or if its version differs from the committed page
+/// and `take_over` is false.
 fn render(tools: &Tools, committed: &str, take_over: bool) -> Result<String, String> {
     let own = Ok(OWN.1.to_owned());
     let all = std::iter::once((OWN.0, OWN.0, own)).chain(KINDS.iter().map(|kind| {
-        // Asked only of what was there: it may be an installation.
+        // Only asked if there are results, because it may install the server.
         let version = if results(kind.name).is_dir() { (kind.version)(tools) } else { Ok(String::new()) };
         (kind.title, kind.name, version)
     }));
@@ -109,7 +109,7 @@ fn results(name: &str) -> PathBuf {
     checks::folder().join(name)
 }
 
-/// Reads what the checks of a server left; none when it was not measured.
+/// Reads the results of a server; `None` if it was not measured.
 fn measured(title: &'static str, name: &str, version: String) -> Result<Option<Measured>, String> {
     let folder = results(name);
     let Ok(list) = fs::read_dir(&folder) else { return Ok(None) };

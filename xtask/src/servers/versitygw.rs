@@ -1,4 +1,4 @@
-//! versitygw on a folder: objects are files, and their metadata extended attributes.
+//! versitygw on a folder: objects are files, with metadata in extended attributes.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ pub(crate) fn start(tools: &Tools, port: Option<u16>) -> Result<Server, String> 
         .env("ROOT_ACCESS_KEY", ACCESS_KEY)
         .env("ROOT_SECRET_KEY", SECRET_KEY);
     let mut server = Server::spawn(command, "versitygw", port)?;
-    // It refuses the unsigned request.
+    // It refuses unsigned requests.
     server.wait_for(port, "/", 403)?;
     Ok(server)
 }

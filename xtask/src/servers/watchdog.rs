@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::root;
 
-/// A shell between us and a server. The read end of our pipe closes when we end for any reason; the shell then kills the
-/// server and removes its data. When the server ends by itself, so does the shell.
+/// A shell between us and a server. The read end of our pipe closes when we end for any reason; the shell then kills
+/// the server and removes its data. If the server ends by itself, so does the shell.
 const WATCHDOG: &str = r#"
 exec 3<&0
 "$@" </dev/null >"$SERVER_LOG" 2>&1 3<&- &
@@ -38,7 +38,7 @@ impl Watched {
     /// Starts a command made by [`watched`] under the same name.
     pub(super) fn spawn(mut command: Command, name: &str) -> Result<Self, String> {
         let log = log_file(name);
-        // An earlier run's output would be reported as this one's.
+        // Otherwise output of an earlier run could be reported.
         let _ = fs::remove_file(&log);
         let watchdog = command.spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
         Ok(Self { watchdog, log })
@@ -48,7 +48,7 @@ impl Watched {
         !matches!(self.watchdog.try_wait(), Ok(None))
     }
 
-    /// Returns the last line that it printed, and where the rest is.
+    /// Returns the last line of its output, and the path of the rest.
     pub(super) fn last_words(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -69,7 +69,7 @@ pub fn watched(name: &str, data: &Path) -> Command {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // Ctrl-C at the terminal ends us alone; the watchdog outlives it to clean up.
+        // Ctrl-C at the terminal ends only us; the watchdog survives it to clean up.
         .process_group(0);
     command
 }

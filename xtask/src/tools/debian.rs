@@ -1,5 +1,5 @@
-//! Debian's packages without installing them: fetched by apt, unpacked into a folder, run from there. It needs no root and
-//! changes nothing on the machine.
+//! Uses Debian's packages without installing them: apt downloads them, they are unpacked into a folder, and run from
+//! there. Needs no root and changes nothing on the machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,14 +9,14 @@ use std::process::Command;
 use crate::output::say;
 use crate::quietly;
 
-/// Unpacks packages, with all that this machine lacks of what they depend on.
+/// Unpacks packages, with the dependencies that this machine lacks.
 pub(super) fn unpack(packages: &[&str], into: &Path) -> Result<(), String> {
     for program in ["apt-get", "dpkg"] {
         quietly(Command::new(program).arg("--version")).map_err(|_| format!("needs Debian's {program}"))?;
     }
     let missing = match missing(packages) {
         Ok(missing) => missing,
-        // A fresh container has no lists of packages.
+        // A fresh container has no package lists.
         Err(_) if is_root() => {
             quietly(apt().args(["update", "-qq"]))?;
             missing(packages)?
@@ -24,7 +24,7 @@ pub(super) fn unpack(packages: &[&str], into: &Path) -> Result<(), String> {
         Err(why) => return Err(format!("needs apt's lists of packages (as root: apt-get update): {why}")),
     };
     say(format_args!("fetching {} and what they depend on: {} packages", packages.join(", "), missing.len()));
-    // What an earlier version had does not belong to this one.
+    // Remove files of an earlier version.
     let _ = fs::remove_dir_all(into);
     let fetched = into.join("packages");
     fs::create_dir_all(&fetched).map_err(|error| format!("cannot make {}: {error}", fetched.display()))?;
@@ -36,7 +36,7 @@ pub(super) fn unpack(packages: &[&str], into: &Path) -> Result<(), String> {
     fs::remove_dir_all(&fetched).map_err(|error| format!("cannot remove {}: {error}", fetched.display()))
 }
 
-/// Returns the names of these packages, and of all that would be installed with them.
+/// Returns the names of these packages, and of everything that would be installed with them.
 fn missing(packages: &[&str]) -> Result<BTreeSet<String>, String> {
     let list = ["install", "--print-uris", "-qq", "--no-install-recommends"];
     let listed = quietly(apt().args(list).args(packages))?;
@@ -45,7 +45,7 @@ fn missing(packages: &[&str]) -> Result<BTreeSet<String>, String> {
     Ok(missing)
 }
 
-/// Returns the package of a line such as `'http://…/libnl-3-200_3.7.0_amd64.deb' libnl-3-200_3.7.0_amd64.deb 63124 MD5Sum:…`.
+/// Parses a line such as `'http://…/libnl-3-200_3.7.0_amd64.deb' libnl-3-200_3.7.0_amd64.deb 63124 MD5Sum:…`.
 fn named(line: &str) -> Option<String> {
     let file = line.split_whitespace().nth(1).filter(|file| file.ends_with(".deb"))?;
     Some(file.split('_').next()?.to_owned())

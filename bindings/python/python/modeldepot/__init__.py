@@ -1,11 +1,11 @@
 """Publishes, verifies and fetches trained models on any S3 bucket.
 
-A model is published once, as a version that never changes, and fetched anywhere with the proof that every byte is the
-one that was published. There is no database: every fact is an object in the bucket.
+A published version never changes, and every download is verified against the published digests. There is no database:
+every fact is an object in the bucket.
 
-`ModelStorage` has the verbs on models, `AsyncModelStorage` the same for asyncio, `S3Client` those on buckets and
+`ModelStorage` works with models, `AsyncModelStorage` does the same for asyncio, and `S3Client` works with buckets and
 objects. Settings come from the environment, then from the first ``.env`` found from the current folder upwards, as for
-the ``modeldepot`` command. Whatever goes wrong is a `ModelDepotError`, with a ``hint`` at what to do.
+the ``modeldepot`` command. All errors are `ModelDepotError`, with a ``hint`` about what to do.
 """
 
 from ._async import AsyncModelStorage

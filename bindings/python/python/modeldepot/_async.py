@@ -18,7 +18,7 @@ from ._modeldepot import (
     VersionSummary,
 )
 
-# Whatever else is needed is imported by the verbs: `import modeldepot` and the command start without it.
+# Everything else is imported when it is needed, so that `import modeldepot` and the command start quickly.
 if TYPE_CHECKING:
     import asyncio
     import io
@@ -118,7 +118,7 @@ class AsyncModelStorage:
 
     @property
     def endpoint(self) -> str:
-        """The address of the service."""
+        """The URL of the endpoint."""
         return self._storage.endpoint
 
     @property
@@ -250,7 +250,7 @@ class AsyncModelStorage:
         with _objects.memory_file() as (file, path):
             write = functools.partial(_objects.write, obj, chosen, file, trusted)
             await self._run(lambda: self._thread(write))
-            # A file in memory lies on no disk, so a push of it cannot be resumed by another process.
+            # An object in memory is not on disk, so another process cannot resume its push.
             return await self.upload_model(
                 path,
                 name,
@@ -290,7 +290,7 @@ class AsyncModelStorage:
         try:
             return await self._run(lambda: self._thread(load))
         finally:
-            # Cancelled, the thread drops its transfer the next time that it tells how far it is.
+            # If canceled, the thread drops its transfer at the next progress report.
             watch.close()
 
     async def aclose(self) -> None:
@@ -353,14 +353,14 @@ class AsyncModelStorage:
 
 
 def _again(kind: type[AsyncModelStorage], storage: ModelStorage) -> AsyncModelStorage:
-    """Makes a storage of what it was pickled as."""
+    """Restores a storage from its pickle."""
     made = kind.__new__(kind)
     made._over(storage)  # pyright: ignore[reportPrivateUsage]
     return made
 
 
 class _Watch:
-    """Tells a loop how far a thread has come, and the thread that nobody waits any more."""
+    """Passes the progress of a thread to a loop, and tells the thread when nobody is waiting anymore."""
 
     def __init__(self, progress: Optional[_Progress]) -> None:
         import asyncio
@@ -392,7 +392,7 @@ class _Watch:
 
 
 def _document() -> None:
-    """Says of each verb what is said of the other."""
+    """Copies the docstrings of the synchronous methods."""
     for name in dir(ModelStorage):
         verb = getattr(AsyncModelStorage, name, None)
         if not name.startswith("_") and callable(verb):

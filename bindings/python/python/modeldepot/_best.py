@@ -1,4 +1,4 @@
-"""What the callbacks of all frameworks share: which epoch is the best, and how it is published."""
+"""What the callbacks of all frameworks have in common: choosing the best epoch, and publishing it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ._modeldepot import ModelStorage, Published
 
 
 class Best:
-    """Follows a metric from epoch to epoch, and keeps the history."""
+    """Follows a metric over the epochs, and keeps the history."""
 
     def __init__(self, monitor: str, mode: str) -> None:
         if mode not in ("auto", "min", "max"):
             raise InvalidError(f"`{mode}` is not a mode", "use auto, min or max")
-        # As Keras has it: of an accuracy or a score more is better, of all else less.
+        # As in Keras: for accuracies and scores higher is better, for everything else lower.
         higher = any(word in monitor for word in ("acc", "auc", "f1", "precision", "recall", "score"))
         self.monitor = monitor
         self.higher = mode == "max" or (mode == "auto" and higher)
@@ -28,7 +28,7 @@ class Best:
         self.epochs: list[dict[str, float]] = []
 
     def better(self, epoch: float, logs: Mapping[str, Any]) -> bool:
-        """Takes an epoch's metrics, and returns whether it is the best so far."""
+        """Records an epoch's metrics, and returns whether it is the best so far."""
         values = {name: float(value) for name, value in logs.items() if _is_number(value)}
         self.epochs.append({"epoch": epoch, **values})
         if self.monitor not in values:
@@ -44,7 +44,7 @@ class Best:
 
     @contextlib.contextmanager
     def history(self) -> Generator[str, None, None]:
-        """Writes the history to a file that goes away again."""
+        """Writes the history to a temporary file."""
         with tempfile.TemporaryDirectory(prefix="modeldepot-") as folder:
             path = os.path.join(folder, "training_history.json")
             with open(path, "w", encoding="utf-8") as file:
@@ -53,7 +53,7 @@ class Best:
 
 
 class Checkpoint:
-    """The best checkpoint, in a folder of its own until it is published."""
+    """The best checkpoint, in a temporary folder until it is published."""
 
     def __init__(
         self,
@@ -68,13 +68,13 @@ class Checkpoint:
         self._folder: Optional[tempfile.TemporaryDirectory[str]] = None
 
     def path(self) -> str:
-        """Returns where it is to be written."""
+        """Returns the path to write it to."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="modeldepot-")
         return os.path.join(self._folder.name, self._file)
 
     def publish(self, best: Best) -> Published:
-        """Publishes it with the history of the training."""
+        """Publishes it with the training history."""
         with best.history() as history:
             return (self._storage or ModelStorage()).upload_model(
                 self.path(), self._name, version=self._version, metadata=self._metadata, history=history
@@ -96,5 +96,5 @@ def _is_number(value: Any) -> bool:
 
 
 def _finite(epoch: Mapping[str, float]) -> dict[str, Optional[float]]:
-    """JSON has no NaN."""
+    """Replaces NaN and infinities, which JSON does not have."""
     return {name: value if math.isfinite(value) else None for name, value in epoch.items()}

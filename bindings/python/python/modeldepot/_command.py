@@ -10,7 +10,7 @@ from ._modeldepot import command
 
 def main() -> int:
     """Runs the command with this process's arguments and returns its exit status."""
-    # Ctrl-C is the command's, which has its own way of ending; Python's would wait for a thread that never looks.
+    # The command handles Ctrl-C itself; Python's handler would only run when the call returns.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return command(["modeldepot", *sys.argv[1:]])
 

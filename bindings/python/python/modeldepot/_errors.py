@@ -1,4 +1,4 @@
-"""The exceptions of modeldepot: one per kind of error, each also a builtin exception where there is a matching one."""
+"""The exceptions of modeldepot: one per kind of error, derived from a matching builtin exception if there is one."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class InternalError(ModelDepotError, RuntimeError):
     """Report it: an unexpected response of the server, or a bug in modeldepot."""
 
 
-# Users know them by the package's name.
+# Shown with the name of the public module.
 for _class in (
     ModelDepotError,
     InvalidError,

@@ -1,4 +1,4 @@
-"""A file of a version as Python reads files."""
+"""A file of a version as a Python file object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._modeldepot import FileReader
 
-# Parts kept in memory: a reader goes back and forth between a file's table of contents and its data.
+# The number of parts kept in memory: readers alternate between a file's table of contents and its data.
 KEPT = 4
 
 
@@ -75,5 +75,5 @@ class VersionFile(io.RawIOBase):
 
 
 def opened(reader: FileReader) -> io.BufferedReader:
-    """Returns the file, buffered."""
+    """Returns the file with a buffer."""
     return io.BufferedReader(VersionFile(reader), buffer_size=128 * 1024)

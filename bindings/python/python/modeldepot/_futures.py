@@ -1,4 +1,4 @@
-"""How a result comes to the loop that waits for it."""
+"""Sets the results of asyncio futures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 
 def settle(future: asyncio.Future[Any], value: object, error: Optional[BaseException]) -> None:
-    """Gives a future its result, unless it was cancelled meanwhile."""
+    """Sets a future's result, unless it was canceled meanwhile."""
     if future.done():
         return
     if error is not None:

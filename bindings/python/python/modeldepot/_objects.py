@@ -1,6 +1,6 @@
-"""Objects from memory to a version and back: the file formats of the libraries that people train with.
+"""Saves Python objects as versions and loads them again, in the file formats of the usual libraries.
 
-Each library is looked for when it is needed, and never imported before.
+A library is imported when it is needed, never before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Path = Union[str, "os.PathLike[str]"]
 
 TRUST = "if you trust everyone who can write to the bucket, pass allow_pickle=True; safetensors and skops need none"
 
-# Before it, `weights_only=True` could be made to run code all the same (CVE-2025-32434); before 1.13 there was none.
+# Earlier versions could be made to run code despite `weights_only=True` (CVE-2025-32434); before 1.13 it did not exist.
 FIRST_SAFE_TORCH = (2, 6)
 
 ENDINGS = {
@@ -39,8 +39,8 @@ ENDINGS = {
 }
 
 
-# Types that skops does not know and that run no code of a file's writer: plain Python objects with numbers in them.
-# Trees, k-d trees and boosters are none of them: their libraries do not check what they are made of.
+# Types that skops does not know and that cannot run code: plain Python objects that hold numbers. Trees, k-d trees and
+# boosters are not among them, because their libraries do not check their contents.
 HARMLESS = frozenset(
     f"{module}.{name}"
     for module, names in {
@@ -80,18 +80,18 @@ def save(
     trusted: Optional[Sequence[str]],
     **options: Any,
 ) -> Published:
-    """Writes an object in its format to a file in memory, and publishes that."""
+    """Writes an object to a file in memory in its format, and publishes it."""
     chosen, name, version = choose(obj, name, format, version)
     with memory_file() as (file, path):
         write(obj, chosen, file, trusted)
-        # A file in memory lies on no disk, so a push of it cannot be resumed by another process.
+        # An object in memory is not on disk, so another process cannot resume its push.
         return storage.upload_model(
             path, name, version, file_name=file_name_of(chosen, file_name), resume=False, **options
         )
 
 
 def choose(obj: Any, name: str, format: Optional[str], version: Any) -> tuple[str, str, Any]:
-    """Returns the format of an object, and the model and version that a name stands for."""
+    """Returns the format of an object, and the model and version in a name."""
     chosen = format or format_of(obj)
     if chosen not in ENDINGS:
         raise InvalidError(f"`{chosen}` is not a format", f"the formats are {', '.join(ENDINGS)}")
@@ -124,7 +124,7 @@ def load(
     trusted: Optional[Sequence[str]],
     progress: Any,
 ) -> Any:
-    """Reads a file and makes the object of it that was saved."""
+    """Reads a file and returns the saved object."""
     ending = os.path.splitext(reader.path)[1].lower()
     if framework not in (None, "torch", "numpy"):
         raise InvalidError(f"`{framework}` is not a framework", "use torch or numpy")
@@ -156,7 +156,7 @@ def load(
 
 
 def format_of(obj: Any) -> str:
-    """Returns the format that fits an object, by the libraries that are loaded: one that is not has made no object."""
+    """Returns the format of an object. Only loaded libraries are considered, because only those can have created it."""
     if is_of(obj, "onnx", "ModelProto"):
         return "onnx"
     if is_of(obj, "torch.nn", "Module"):
@@ -178,7 +178,7 @@ def format_of(obj: Any) -> str:
 
 
 def is_of(obj: Any, module: str, name: str) -> bool:
-    """Returns whether an object is of a class, without importing its library."""
+    """Returns whether an object is of a class, without importing the class's library."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(obj, getattr(loaded, name))
 
@@ -188,7 +188,7 @@ def installed(module: str) -> bool:
 
 
 def needed(module: str) -> Any:
-    """Returns a library, or says that it is needed."""
+    """Imports a library, or raises an error that says it is needed."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -204,18 +204,18 @@ def write_safetensors(obj: Any, file: BinaryIO) -> None:
         obj = obj.state_dict()
     try:
         if any(is_of(value, "torch", "Tensor") for value in obj.values()):
-            # What other tensors share, or is a view, cannot be written as it is.
+            # Tensors that are views or share memory cannot be written as they are.
             tensors = {name: tensor.contiguous() for name, tensor in obj.items()}
             data = needed("safetensors.torch").save(tensors)
         else:
             numpy = needed("numpy")
-            # `ascontiguousarray` would make an array of one dimension of one that has none.
+            # `ascontiguousarray` would turn a zero-dimensional array into a one-dimensional one.
             arrays = {name: numpy.asarray(array, order="C") for name, array in obj.items()}
             data = needed("safetensors.numpy").save(arrays)
     except InvalidError:
         raise
     except Exception as error:
-        # Whatever it cannot write: types that it does not have, tensors that share memory.
+        # Unsupported types, or tensors that share memory.
         instead = 'convert them, or pass format="torch" or format="joblib"'
         raise InvalidError("safetensors cannot hold these tensors", instead, [visible(str(error))]) from error
     file.write(data)
@@ -235,7 +235,7 @@ def write_skops(obj: Any, file: BinaryIO, trusted: Optional[Sequence[str]]) -> N
         data = skops.dumps(obj)
         untrusted = unknown_types(skops, data, trusted)
     except Exception as error:
-        # Whatever it cannot write, in whatever way it says so.
+        # Raised for anything it cannot write, with various types.
         raise InvalidError(f"skops cannot write `{kind}`", instead[3:], [visible(str(error))]) from error
     if untrusted:
         listed = ", ".join(f"`{name}`" for name in untrusted)
@@ -260,7 +260,7 @@ def load_skops(data: bytes, path: str, trusted: Optional[Sequence[str]]) -> Any:
 
 
 def unknown_types(skops: Any, data: bytes, trusted: Optional[Sequence[str]]) -> list[str]:
-    """Returns what of a file is trusted by nobody."""
+    """Returns the types in a file that are not trusted."""
     return sorted(set(skops.get_untrusted_types(data=data)) - HARMLESS - set(trusted or ()))
 
 
@@ -288,12 +288,12 @@ def load_safetensors(data: bytes, framework: Optional[str], device: str) -> Any:
     try:
         return safetensors.load(data)
     except KeyError:
-        # Of a type that NumPy does not have.
+        # The file has a type that NumPy lacks.
         return load_extended(data)
 
 
 def load_extended(data: bytes) -> Any:
-    """Loads arrays whose types are those of ml_dtypes."""
+    """Loads arrays with the types of ml_dtypes."""
     numpy, ml_dtypes = needed("numpy"), needed("ml_dtypes")
     arrays = {}
     for name, spec in needed("safetensors").deserialize(data):
@@ -308,7 +308,7 @@ def load_extended(data: bytes) -> Any:
     return arrays
 
 
-# What safetensors call the types that NumPy has with ml_dtypes.
+# The names in safetensors of the types that NumPy gets from ml_dtypes.
 NUMPY = {
     "BOOL": "bool",
     "I8": "int8",
@@ -329,7 +329,7 @@ NUMPY = {
 
 
 def torch_for(path: str, allow_pickle: bool) -> Any:
-    """Returns PyTorch, if it can load a file without running code, or may run it."""
+    """Returns PyTorch, if it can load a file without running code or is allowed to run it."""
     torch = needed("torch")
     if allow_pickle or loads_weights_only(torch):
         return torch
@@ -341,18 +341,18 @@ def torch_for(path: str, allow_pickle: bool) -> Any:
 
 
 def loads_weights_only(torch: Any) -> bool:
-    """Returns whether this PyTorch can be held to tensors and plain values."""
+    """Returns whether this PyTorch can be restricted to tensors and plain values."""
     numbers = re.match(r"(\d+)\.(\d+)", str(getattr(torch, "__version__", "")))
     return numbers is not None and (int(numbers[1]), int(numbers[2])) >= FIRST_SAFE_TORCH
 
 
 def load_torch(torch: Any, data: bytes, path: str, device: str, allow_pickle: bool) -> Any:
-    """Loads tensors and plain values; what needs code of its writer only when that is allowed."""
+    """Loads tensors and plain values; anything that runs code only if allowed."""
     if loads_weights_only(torch):
         try:
             return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
         except (pickle.UnpicklingError, RuntimeError) as error:
-            # Whatever else fails, such as a device that is missing, fails without the check as well.
+            # Any other failure, such as a missing device, is not about the check.
             if not is_refused(error):
                 raise
             if not allow_pickle:
@@ -363,27 +363,27 @@ def load_torch(torch: Any, data: bytes, path: str, device: str, allow_pickle: bo
                     TRUST,
                     [visible(line) for line in first],
                 ) from None
-    # Before 1.13 there is no such argument, and never a check.
+    # Before 1.13 there was no such argument, and no check.
     checks = "weights_only" in inspect.signature(torch.load).parameters
     options = {"weights_only": False} if checks else {}
     return torch.load(io.BytesIO(data), map_location=device, **options)
 
 
 def is_refused(error: Exception) -> bool:
-    """Returns whether PyTorch refused to run code; it says so of a pickle in one way, of TorchScript in another."""
+    """Returns whether PyTorch refused to run code; the error differs between pickles and TorchScript."""
     return isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error)
 
 
 def visible(text: str) -> str:
-    """Returns text of a stranger's fit for a terminal."""
+    """Makes untrusted text safe for a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @contextlib.contextmanager
 def memory_file() -> Generator[tuple[BinaryIO, str], None, None]:
-    """Makes a file that lies in memory where the system has such (Linux), else in the folder for temporary files.
+    """Opens a file in memory if the system supports it (Linux), else in the folder for temporary files.
 
-    Yields it with the path under which it can be opened again while it is open.
+    Yields it with a path under which it can be opened again while it is open.
     """
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
         with os.fdopen(os.memfd_create("modeldepot"), "w+b") as file:

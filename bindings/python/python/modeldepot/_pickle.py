@@ -1,4 +1,4 @@
-"""What pickles of storages and answers are made of again."""
+"""Restores storages and answers from their pickles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ._modeldepot import restored
 
 
 def storage(kind: Any, settings: Mapping[str, Any]) -> Any:
-    """Makes a storage in this process, with the keys of its environment, ``.env`` or AWS login: a pickle has none."""
+    """Restores a storage, with the keys of this process's environment, ``.env`` or AWS login: pickles contain none."""
     return kind.__new__(kind, **settings)
 
 
 def answer(kind: str, text: str) -> Any:
-    """Makes an answer again."""
+    """Restores an answer."""
     return restored(kind, text)

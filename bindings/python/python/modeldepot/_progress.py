@@ -1,4 +1,4 @@
-"""The bar of a transfer."""
+"""The progress bar of a transfer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._errors import InvalidError
 
 
 class Bar:
-    """A bar of tqdm, called with the bytes done and their total."""
+    """A tqdm bar that is called with the bytes done and the total."""
 
     def __init__(self, verb: str) -> None:
         try:
@@ -22,11 +22,11 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         bar = self._bar
-        # An attempt that begins anew counts anew.
+        # An attempt that starts over resets the bar.
         if bar.total != total or done < bar.n:
             bar.reset(total=total)
         bar.update(done - bar.n)
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Closes the bar, leaving it visible."""
         self._bar.close()

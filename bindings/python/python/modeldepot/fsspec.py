@@ -1,4 +1,4 @@
-"""`modeldepot://model@version/path` for fsspec: the published versions as a file system that can only be read."""
+"""`modeldepot://model@version/path` for fsspec: published versions as a read-only file system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fsspec.spec import AbstractFileSystem
 from ._errors import NotFoundError
 from ._modeldepot import ModelStorage
 
-# A key without its secret is of no use, and a storage holds both.
+# An access key is useless without its secret, and a storage holds both.
 SECRET = {"access_key", "secret_key", "storage"}
 
 
@@ -21,12 +21,12 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     Parameters
     ----------
     **settings
-        As for `ModelStorage`; what is not given comes from the environment and ``.env``.
+        As for `ModelStorage`; other settings come from the environment and ``.env``.
 
     Notes
     -----
-    ``to_json()``, ``to_dict()`` and pickles hold the endpoint and the bucket, and never a key: what is made of them in
-    another process takes its keys from that process's environment, ``.env`` or AWS login.
+    ``to_json()``, ``to_dict()`` and pickles contain the endpoint and the bucket, but no keys: another process uses the
+    keys of its own environment, ``.env`` or AWS login.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
     """
 
     protocol = "modeldepot"
-    # What the environment says now counts, not what it said when the first one was made.
+    # Each instance uses the current environment, not that of the first one.
     cachable = False
 
     def __init__(self, storage: Optional[ModelStorage] = None, **settings: Any) -> None:
@@ -50,16 +50,16 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
 
     @property
     def storage_args(self) -> tuple[Any, ...]:
-        """Returns no arguments: all that may be written down has a name."""
+        """Returns no arguments: everything that may be stored is a keyword argument."""
         return ()
 
     @storage_args.setter
     def storage_args(self, args: tuple[Any, ...]) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Takes what fsspec notes of the call, which may be a storage with its keys."""
+        """Ignores the call's arguments, which may be a storage with its keys."""
 
     @property
     def storage_options(self) -> dict[str, Any]:
-        """Returns what this may be made of again, without its keys: JSON, pickles and task graphs hold it."""
+        """Returns the settings to recreate this from, without keys: they end up in JSON, pickles and task graphs."""
         return self._options
 
     @storage_options.setter
@@ -80,7 +80,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         return text.strip("/")
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
-        """Lists the models, or what lies in a folder of a version."""
+        """Lists the models, or the contents of a folder in a version."""
         path = self._strip_protocol(path)
         if not path:
             found = [
@@ -108,7 +108,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
         return list(entries.values())
 
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
-        """Returns what is known of a path."""
+        """Returns the entry for a path."""
         path = self._strip_protocol(path)
         if not path:
             return {"name": "", "size": 0, "type": "directory"}
@@ -143,7 +143,7 @@ class ModelDepotFileSystem(AbstractFileSystem):  # type: ignore[misc, unused-ign
 
 @contextlib.contextmanager
 def _as_of_files() -> Generator[None, None, None]:
-    """Raises what everybody who uses a file system expects."""
+    """Raises the exceptions that users of a file system expect."""
     try:
         yield
     except NotFoundError as error:

@@ -17,22 +17,22 @@ class PublishBest(keras.callbacks.Callback):  # type: ignore[misc, unused-ignore
     Parameters
     ----------
     name : str
-        The model's name in the bucket.
+        The model's name.
     monitor : str, default "val_loss"
         The metric that decides.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more of it is better; ``auto`` tells by its name.
+        Whether lower or higher is better; ``auto`` decides by the metric's name.
     storage : ModelStorage, optional
-        Where to publish; without one, where the environment says.
+        The storage; by default configured by the environment.
     metadata : dict, optional
-        What is to be said about the version beside its metrics.
+        Metadata of the version, in addition to its metrics.
     version : str, optional
-        The version; without one, the second of publishing, UTC.
+        The version; by default the current UTC second.
 
     Attributes
     ----------
     published : Published or None
-        What was published, when the training has ended.
+        The published version, once training has ended.
     """
 
     def __init__(

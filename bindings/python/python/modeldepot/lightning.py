@@ -20,22 +20,22 @@ class PublishBest(Callback):  # type: ignore[misc, unused-ignore]
     Parameters
     ----------
     name : str
-        The model's name in the bucket.
+        The model's name.
     monitor : str, default "val_loss"
         The metric that decides, as it is logged.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether less or more of it is better; ``auto`` tells by its name.
+        Whether lower or higher is better; ``auto`` decides by the metric's name.
     storage : ModelStorage, optional
-        Where to publish; without one, where the environment says.
+        The storage; by default configured by the environment.
     metadata : dict, optional
-        What is to be said about the version beside its metrics.
+        Metadata of the version, in addition to its metrics.
     version : str, optional
-        The version; without one, the second of publishing, UTC.
+        The version; by default the current UTC second.
 
     Attributes
     ----------
     published : Published or None
-        What was published, when the training has ended.
+        The published version, once training has ended.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class PublishBest(Callback):  # type: ignore[misc, unused-ignore]
         self._checkpoint = Checkpoint("best_model.ckpt", name, storage, metadata, version)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        # The look before the first epoch is no epoch. Of several processes the first one keeps and publishes.
+        # Skips the sanity check before the first epoch. Among several processes, the first one stores and publishes.
         if trainer.sanity_checking:
             return
         if self._best.better(trainer.current_epoch + 1, trainer.callback_metrics):
-            # Every process takes part in making a checkpoint; the first one writes it.
+            # All processes take part in creating a checkpoint; the first one writes it.
             trainer.save_checkpoint(self._checkpoint.path())
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:

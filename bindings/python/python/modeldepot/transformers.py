@@ -21,20 +21,20 @@ class PublishBest(TrainerCallback):  # type: ignore[misc, unused-ignore]
     Parameters
     ----------
     name : str
-        The model's name in the bucket.
+        The model's name.
     storage : ModelStorage, optional
-        Where to publish; without one, where the environment says.
+        The storage; by default configured by the environment.
     metadata : dict, optional
-        What is to be said about the version beside its metrics.
+        Metadata of the version, in addition to its metrics.
     version : str, optional
-        The version; without one, the second of publishing, UTC.
+        The version; by default the current UTC second.
     exclude : list of str, optional
-        Patterns of files of the checkpoint to leave out; without them, what only a resumed training needs.
+        Patterns of checkpoint files to exclude; by default those that only resuming a training needs.
 
     Attributes
     ----------
     published : Published or None
-        What was published, when the training has ended.
+        The published version, once training has ended.
     """
 
     RESUME_ONLY = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state*.pth", "training_args.bin")
@@ -59,7 +59,7 @@ class PublishBest(TrainerCallback):  # type: ignore[misc, unused-ignore]
         checkpoint = state.best_model_checkpoint or os.path.join(args.output_dir, f"checkpoint-{state.global_step}")
         if not os.path.isdir(checkpoint):
             raise InvalidError(f"there is no checkpoint `{checkpoint}`", 'let the trainer save: save_strategy="epoch"')
-        # The state in the best checkpoint ends with it; the whole training's is the history.
+        # The state in the best checkpoint ends at that checkpoint; the history is that of the whole training.
         history = os.path.join(args.output_dir, "trainer_state.json")
         state.save_to_json(history)
         self.published = (self._storage or ModelStorage()).upload_model(

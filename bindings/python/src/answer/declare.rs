@@ -1,30 +1,30 @@
-//! What all answers have in common, declared once.
+//! What all answers have in common.
 
 use pyo3::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How an answer is shown.
+/// How an answer is displayed.
 pub(super) trait Shown {
-    /// `str()` of it.
+    /// `str(answer)`.
     fn text(&self) -> String {
         self.repr()
     }
 
-    /// `repr()` of it.
+    /// `repr(answer)`.
     fn repr(&self) -> String;
 
-    /// What a notebook shows.
+    /// The HTML for notebooks.
     fn html(&self) -> String;
 }
 
-/// An answer that can be pickled: sent to another process, cached, copied. Its pickle holds its fields as JSON.
+/// An answer that can be pickled. The pickle holds its fields as JSON.
 pub(super) trait Pickled: Serialize + DeserializeOwned {
     /// The name of its class.
     const KIND: &'static str;
 }
 
-/// What `__reduce__` returns: a function, and what it makes the answer from.
+/// The result of `__reduce__`: a function and its arguments.
 pub(super) type Reduced = (Py<PyAny>, (&'static str, String));
 
 pub(super) fn reduce<P: Pickled>(py: Python<'_>, answer: &P) -> PyResult<Reduced> {
@@ -33,8 +33,8 @@ pub(super) fn reduce<P: Pickled>(py: Python<'_>, answer: &P) -> PyResult<Reduced
     Ok((make, (P::KIND, fields)))
 }
 
-/// Declares an answer: a class whose objects cannot be changed and can be compared, pickled and shown. Users see its
-/// fields, except those under `hidden`, which only count when two answers are compared.
+/// Declares an answer: an immutable class whose objects can be compared, pickled and displayed. Users see its fields,
+/// except those under `hidden`, which only count in comparisons.
 ///
 /// `compare` replaces the comparison of all fields.
 macro_rules! answer {

@@ -1,4 +1,4 @@
-//! What the verbs return: small objects that cannot be changed.
+//! The results of the verbs: small immutable objects.
 
 mod declare;
 mod deleted;

@@ -32,8 +32,8 @@ answer! {
     /// model_file : str
     ///     The path of the model file in the version.
     /// left_out : list of str
-    ///     Files of the folder that were not published: hidden files, keys, litter, and matches of a pattern. The name
-    ///     of an excluded folder ends with ``/``.
+    ///     Files of the folder that were not published: hidden files, secrets, temporary files, and matches of a
+    ///     pattern. The name of an excluded folder ends with ``/``.
     /// foreign : list of str
     ///     Paths of objects under the version's prefix that do not belong to it and were not created by modeldepot; the
     ///     first hundred.

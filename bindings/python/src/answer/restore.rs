@@ -1,4 +1,4 @@
-//! Answers made again from their pickles.
+//! Restores answers from their pickles.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use super::{
     Deleted, Description, ListedObject, ModelSummary, ObjectMetadata, Published, StoredFile, Verified, VersionSummary,
 };
 
-/// Makes an answer again from its pickle.
+/// Restores an answer from its pickle.
 #[pyfunction]
 #[pyo3(signature = (kind, text, /))]
 pub(crate) fn restored(py: Python<'_>, kind: &str, text: &str) -> PyResult<Py<PyAny>> {

@@ -1,4 +1,4 @@
-//! Values of fields that need a word of translation.
+//! Field values that need a conversion.
 
 use modeldepot::Manifest;
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::json;
 
-/// Returns a moment as Python sees it: UTC, or none when it is not known.
+/// Returns a time as Python sees it: in UTC, or `None` if unknown.
 pub(super) fn moment(time: Option<OffsetDateTime>) -> Option<OffsetDateTime> {
     Some(time?.to_offset(time::UtcOffset::UTC))
 }

@@ -21,7 +21,7 @@ answer! {
     ///     Whether every file was verified with its digest. Damage raises `CorruptError` instead.
     /// unverified : list of str
     ///     Files without a published digest, which cannot be verified. Empty except for versions
-    ///     written by the former Python pipeline.
+    ///     published by the boto3 pipeline that this project replaces.
     Verified {
         model: String,
         version: String,

@@ -37,7 +37,7 @@ answer! {
         damaged: bool,
     }
     compare {
-        /// As that of the text, which it equals.
+        /// The hash of the version's text, to which it compares equal.
         fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
             PyString::new(py, &self.version).hash()
         }
@@ -49,7 +49,7 @@ answer! {
 }
 
 impl VersionSummary {
-    /// Compares with another one or with a text, in version order.
+    /// Compares with another summary or with text, in version order.
     fn compared(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
         let py = other.py();
         let parsed = |text: &str| text.parse::<Version>().ok();
@@ -60,7 +60,7 @@ impl VersionSummary {
         let ordering = parsed(&self.version).zip(other_version).map(|(own, other)| own.cmp(&other));
         match (ordering, op) {
             (Some(ordering), op) => op.matches(ordering).into_py_any(py),
-            // A text that is no version.
+            // Text that is not a valid version.
             (None, CompareOp::Eq | CompareOp::Ne) if other.is_instance_of::<PyString>() => {
                 matches!(op, CompareOp::Ne).into_py_any(py)
             }

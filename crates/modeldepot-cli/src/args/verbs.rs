@@ -120,7 +120,7 @@ pub(crate) enum RedirectArg {
 /// The file holds the name, the grants and a hash of each token. A running service reloads it when it changes.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// File of the tokens [MODELDEPOT_TOKENS]
+    /// Token file [MODELDEPOT_TOKENS]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) tokens: Option<PathBuf>,
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! `modeldepot check`: the document's seven checks, each a line with its time.
+//! `modeldepot check`: the seven checks of the Python pipeline's documentation, each on a line with its time.
 
 use std::fs;
 use std::path::Path;
@@ -16,14 +16,14 @@ use crate::hint;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{BAD, DIM, GOOD, duration, plural, size, styled, throughput};
 
-/// How long removing the throw-away model may take when the server had no answer.
+/// How long deleting the temporary model may take if the server does not answer.
 const CLEANING: Duration = Duration::from_secs(5);
 
-/// What became of one check.
+/// The result of a check.
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
     pub(crate) took: Duration,
-    /// What was found; none where an earlier failure left nothing to check.
+    /// What was found; `None` if there was nothing to check after an earlier failure.
     pub(crate) found: Option<Result<String, Error>>,
 }
 
@@ -47,13 +47,13 @@ pub(crate) async fn run(args: CheckArgs, cx: &Context<'_>) -> Result<(), Error> 
     }
 }
 
-/// Publishes a small model, checks it, and takes every trace of it away, whatever happened.
+/// Publishes a small model, checks it, and removes every trace of it, whatever happens.
 async fn on_a_throw_away_model(storage: &ModelStorage, cx: &Context<'_>) -> Result<Vec<Outcome>, Error> {
     let folder = tempfile::Builder::new()
         .prefix("modeldepot-check-")
         .tempdir()
         .map_err(Error::io("create a folder in", std::env::temp_dir()))?;
-    // The folder's random name makes one that no model has.
+    // The folder's random name is unique.
     let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
     let model: ModelName = name.parse().map_err(modeldepot::Error::from)?;
     let work = async {
@@ -63,7 +63,7 @@ async fn on_a_throw_away_model(storage: &ModelStorage, cx: &Context<'_>) -> Resu
     let done = unless_interrupted(work).await;
     let silent = matches!(&done, Ok(Err(error)) if error.kind() == modeldepot::ErrorKind::Unavailable);
     if silent {
-        // A server that has just been waited for in vain is not waited for once more.
+        // Do not wait long for a server that has just timed out.
         let _ = tokio::time::timeout(CLEANING, remove(storage, &model)).await;
         return done?;
     }
@@ -86,7 +86,7 @@ async fn publish(storage: &ModelStorage, model: &ModelName, folder: &Path) -> Re
     Ok(())
 }
 
-/// Deletes all objects of a model that nobody else knows of, and what the store has noted about it.
+/// Deletes all objects of a temporary model and the store's records about it.
 async fn remove(storage: &ModelStorage, model: &ModelName) -> Result<(), Error> {
     let (client, bucket) = (storage.depot(), storage.bucket());
     for version in storage.versions(model).await.unwrap_or_default() {
@@ -102,7 +102,7 @@ async fn remove(storage: &ModelStorage, model: &ModelName) -> Result<(), Error> 
     Ok(())
 }
 
-/// Makes the checks, and tells of each when it is done.
+/// Runs the checks, and reports each when it is done.
 async fn told(
     storage: &ModelStorage,
     model: &ModelName,
@@ -119,7 +119,7 @@ async fn told(
     told.map(|()| outcomes)
 }
 
-/// Makes the seven checks, and goes on after a failure as far as there is anything to check.
+/// Runs the seven checks, and continues after a failure as long as there is something to check.
 pub(crate) async fn checks(
     storage: &ModelStorage,
     model: &ModelName,

@@ -45,10 +45,10 @@ pub(crate) fn run(globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     cx.ui.answer(format_args!("{} {}, {through}, signed for {}", field("requests"), asks.bucket, settings.region))
 }
 
-/// What requests will go to.
+/// The destination of requests.
 struct Asks {
     endpoint: String,
-    /// Where the models bucket is.
+    /// The URL of the models bucket.
     bucket: String,
     in_host: bool,
     proxy: Option<String>,

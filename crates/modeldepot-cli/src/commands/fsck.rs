@@ -42,7 +42,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
         if report.versions == 0 {
             cx.ui.answer("no versions")?;
         } else if report.faults.is_empty() {
-            // Without a digest nothing says that a file is intact, however deep the look.
+            // Files without a published digest cannot be called intact.
             let depth = if args.deep && report.unverified == 0 { "intact" } else { "complete" };
             cx.ui.answer(format_args!("{} {depth}: {looked}{read}", styled(GOOD, "✓")))?;
             if report.unverified > 0 {
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let corrupt = report.faults.iter().map(|fault| fault.error.kind()).find(|kind| *kind == ErrorKind::Corrupt);
     match (report.faults.first(), corrupt) {
         (None, _) => Ok(()),
-        // A version of a newer layout alone is no damage: this program is too old to look.
+        // Versions of a newer format are not damaged; this program is too old to check them.
         (Some(first), corrupt) => Err(Error::Faults { faults, kind: corrupt.unwrap_or(first.error.kind()) }),
     }
 }

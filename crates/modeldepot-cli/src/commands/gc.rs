@@ -11,7 +11,7 @@ use crate::config;
 use crate::error::Error;
 use crate::ui::{BOLD, DIM, GOOD, HINT, ago, clean, plural, size, styled};
 
-/// Lines of one kind that are shown; the rest is a number.
+/// The most lines shown of one kind; the rest is counted.
 const SCREENFUL: usize = 20;
 
 pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
@@ -49,21 +49,21 @@ pub(crate) async fn run(args: GcArgs, cx: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the plan as people read it.
+/// Returns the plan for display.
 fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     let mut lines = Vec::new();
     let age = |time: Option<OffsetDateTime>| match time {
         Some(time) => format!("last modified {}", ago(time, now)),
         None => "unknown age".to_owned(),
     };
-    let remains = |remains: &Orphans| {
-        let what = format!("{}, {}", plural(remains.objects.len(), "file"), size(remains.bytes()));
-        format!("{}@{}  {what}, {}", remains.model, remains.version, age(youngest(&remains.objects)))
+    let orphans = |orphans: &Orphans| {
+        let what = format!("{}, {}", plural(orphans.objects.len(), "file"), size(orphans.bytes()));
+        format!("{}@{}  {what}, {}", orphans.model, orphans.version, age(youngest(&orphans.objects)))
     };
-    section(&mut lines, "orphans of failed pushes", plan.abandoned.iter().map(remains), "version");
-    let lost = plan.without_manifest.iter().map(remains);
+    section(&mut lines, "orphans of failed pushes", plan.abandoned.iter().map(orphans), "version");
+    let lost = plan.without_manifest.iter().map(orphans);
     section(&mut lines, "published, but the manifest is missing: not deleted", lost, "version");
-    section(&mut lines, "remaining objects of deleted versions", plan.deleted.iter().map(remains), "version");
+    section(&mut lines, "remaining objects of deleted versions", plan.deleted.iter().map(orphans), "version");
     let upload = |upload: &UnfinishedUpload| {
         let begun = upload.begun.map_or_else(|| "at an unknown time".to_owned(), |time| ago(time, now));
         format!("{}  started {begun}", clean(&upload.key))
@@ -74,7 +74,7 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     section(
         &mut lines,
         "under a version, but not created by modeldepot: not deleted",
-        plan.foreign.iter().map(remains),
+        plan.foreign.iter().map(orphans),
         "version",
     );
     let foreign = plan.foreign_uploads.iter().map(upload);
@@ -104,7 +104,7 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
     }
 }
 
-/// Returns what became of a plan.
+/// Returns the result of carrying out a plan, for display.
 fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
     let Collected { objects, bytes, uploads, spared, .. } = collected;
     let removed = format!("{}, {}; {} aborted", plural(objects, "object"), size(bytes), plural(uploads, "upload"));
@@ -112,12 +112,12 @@ fn told(plan: &GcPlan, collected: Collected) -> Vec<String> {
     if spared > 0 {
         lines.push(format!("kept {}: in progress or published by now", plural(spared, "version or upload")));
     }
-    let spent: Vec<String> = plan.abandoned.iter().map(|gone| format!("{}@{}", gone.model, gone.version)).collect();
-    if !spent.is_empty() && spared == 0 {
-        let more = if spent.len() > SCREENFUL { ", …" } else { "" };
-        let names = spent.iter().take(SCREENFUL).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let retired: Vec<String> = plan.abandoned.iter().map(|gone| format!("{}@{}", gone.model, gone.version)).collect();
+    if !retired.is_empty() && spared == 0 {
+        let more = if retired.len() > SCREENFUL { ", …" } else { "" };
+        let names = retired.iter().take(SCREENFUL).map(String::as_str).collect::<Vec<_>>().join(", ");
         lines.push(format!("names that cannot be used again: {names}{more}"));
-    } else if spent.len() > spared {
+    } else if retired.len() > spared {
         lines.push("the names of the deleted versions cannot be used again".to_owned());
     }
     lines
@@ -128,15 +128,15 @@ fn youngest(objects: &[ListedObject]) -> Option<OffsetDateTime> {
 }
 
 fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Collected>, kept: bool) -> Value {
-    let remains = |list: &[Orphans]| -> Vec<Value> {
-        let one = |remains: &Orphans| {
+    let orphans = |list: &[Orphans]| -> Vec<Value> {
+        let one = |orphans: &Orphans| {
             json!({
-                "model": remains.model,
-                "version": remains.version,
-                "files": remains.objects.len(),
-                "bytes": remains.bytes(),
-                "last_written": rfc3339(youngest(&remains.objects)),
-                "keys": remains.objects.iter().map(|object| &object.key).collect::<Vec<_>>(),
+                "model": orphans.model,
+                "version": orphans.version,
+                "files": orphans.objects.len(),
+                "bytes": orphans.bytes(),
+                "last_written": rfc3339(youngest(&orphans.objects)),
+                "keys": orphans.objects.iter().map(|object| &object.key).collect::<Vec<_>>(),
             })
         };
         list.iter().map(one).collect()
@@ -161,13 +161,13 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
     json!({
         "dry_run": !delete,
         "grace_seconds": grace.whole_seconds(),
-        "abandoned": remains(&plan.abandoned),
-        "deleted": remains(&plan.deleted),
-        "without_manifest": remains(&plan.without_manifest),
+        "abandoned": orphans(&plan.abandoned),
+        "deleted": orphans(&plan.deleted),
+        "without_manifest": orphans(&plan.without_manifest),
         "uploads": uploads(&plan.uploads),
         "records": records,
         "young": plan.young,
-        "foreign": remains(&plan.foreign),
+        "foreign": orphans(&plan.foreign),
         "foreign_uploads": uploads(&plan.foreign_uploads),
         "unknown": plan.unknown,
         "removed": collected,

@@ -10,7 +10,7 @@ use crate::ui::{BOLD, DIM, GOOD, styled};
 pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
     let client = S3Client::connect(cx.settings).await?;
     let mut answer = Vec::new();
-    // A login for one folder of the models' bucket may list that folder, and ask for nothing of the bucket itself.
+    // Credentials for one folder of the models bucket may only be allowed to list that folder.
     let depot = S3Client::connect_depot(cx.settings).await?;
     for bucket in cx.settings.buckets.all() {
         let client = if *bucket == cx.settings.buckets.models { &depot } else { &client };

@@ -1,4 +1,4 @@
-//! What `up` and `serve` have in common on their way to a socket.
+//! What `up` and `serve` have in common when they start to listen.
 
 use modeldepot::{Endpoint, Proxies, Settings};
 use modeldepot_embedded::Server;
@@ -7,16 +7,16 @@ use modeldepot_listen::Tls;
 use crate::args::TlsArgs;
 use crate::error::Error;
 
-/// As many open files as two servers with all their connections have.
+/// The open files of two servers at their connection limits.
 #[cfg(unix)]
 const OPEN_FILES: u64 = 16 << 10;
 
-/// Reads the certificate, if there is one.
+/// Reads the certificate, if one is configured.
 pub(super) fn certificate(args: TlsArgs) -> Result<Option<Tls>, Error> {
     Ok(args.tls_cert.zip(args.tls_key).map(|(certificate, key)| Tls::load(certificate, key)).transpose()?)
 }
 
-/// Lets this process have as many connections as its servers allow: the usual limit is 1024 open files.
+/// Raises the limit of open files to what the servers' connections need. The usual default is 1024.
 #[cfg(unix)]
 pub(super) fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -32,8 +32,9 @@ pub(super) fn raise_open_files() {
 #[cfg(not(unix))]
 pub(super) fn raise_open_files() {}
 
-/// Returns the settings of a client of this server in the same process, and so the URL that links begin with. Over TLS that is a
-/// name which the certificate has: the configured endpoint where it is this port, else this machine's own, else the first.
+/// Returns settings for a client in the same process, whose endpoint also becomes the base of links. With TLS, its host
+/// must be a name in the certificate: that of the configured endpoint if it uses this port, else a name of this
+/// machine, else the first.
 pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>) -> Result<Settings, Error> {
     let Some(tls) = tls else {
         return Ok(settings.clone().endpoint(parse(&server.endpoint())?).proxies(Proxies::default()));
@@ -58,7 +59,7 @@ pub(super) fn own_client(settings: &Settings, server: &Server, tls: Option<&Tls>
         });
     };
     let endpoint = parse(&format!("https://{host}:{port}"))?;
-    // Nothing lies between the two halves of this process.
+    // Requests within the process need no proxy.
     Ok(settings.clone().endpoint(endpoint).ca_bundle(tls.certificate()).proxies(Proxies::default()))
 }
 

@@ -34,20 +34,20 @@ use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 use crate::ui::Ui;
 
-/// What a verb works with.
+/// What every verb has access to.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) ui: &'a Ui,
 }
 
 impl Context<'_> {
-    /// Opens the storage. Nothing is sent yet.
+    /// Opens the storage. No request is sent yet.
     async fn storage(&self) -> Result<ModelStorage, Error> {
         Ok(ModelStorage::open(self.settings).await?)
     }
 }
 
-/// Runs the verbs that need neither settings nor a runtime; returns any other.
+/// Runs verbs that need neither settings nor a runtime; returns all others.
 pub(crate) fn run_offline(command: Command, ui: &Ui) -> Result<Command, Result<(), Error>> {
     match command {
         Command::Completions(args) => Err(completions::run(&args, ui)),
@@ -96,12 +96,12 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
     }
 }
 
-/// Returns a moment for JSON.
+/// Formats a time for JSON.
 fn rfc3339(time: Option<OffsetDateTime>) -> Option<String> {
     time?.to_offset(time::UtcOffset::UTC).format(&time::format_description::well_known::Rfc3339).ok()
 }
 
-/// Returns the objects that were left because they are not part of a version.
+/// Returns, as JSON, the objects that are not part of a version and were left in place.
 pub(crate) fn foreign_json(foreign: &modeldepot::Foreign) -> serde_json::Value {
     serde_json::json!({"objects": foreign.objects, "bytes": foreign.bytes, "paths": foreign.paths})
 }
@@ -115,8 +115,8 @@ fn tell_damaged(damaged: usize, of: &str, cx: &Context<'_>) {
     }
 }
 
-/// Returns true if the bucket keeps deleted objects as noncurrent versions. If the server does not say, assumes the default,
-/// which is that it does not.
+/// Returns true if the bucket keeps deleted objects as noncurrent versions. If the server does not say, assumes the
+/// default, which is that it does not.
 async fn kept_as_versions(storage: &modeldepot::ModelStorage) -> bool {
     matches!(storage.client().keeps_versions(storage.bucket()).await, Ok(Some(true)))
 }

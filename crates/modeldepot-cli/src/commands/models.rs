@@ -27,7 +27,7 @@ pub(crate) async fn run(cx: &Context<'_>) -> Result<(), Error> {
         return cx.ui.answer_json(&models);
     }
     if models.is_empty() {
-        // A folder that is misspelled is as empty as a new one.
+        // A misspelled folder looks the same as an empty one.
         let folder = match storage.prefix() {
             whole if whole.is_empty() => String::new(),
             folder => format!("folder `{}` of ", clean(folder.as_str())),

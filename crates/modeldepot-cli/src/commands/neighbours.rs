@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-/// The first and the last number of accounts of people, by the custom of all systems.
+/// The range of user ids of people, by convention.
 const PEOPLE: std::ops::Range<u32> = 1000..60_000;
 
-/// As many accounts beside one's own may be there without meaning other people: images of containers and of runners have one.
+/// Other login accounts that do not imply other people: images of containers and CI runners have one.
 const USUAL: usize = 1;
 
-/// Returns true when another user is logged in or runs a process, or when there are several other accounts to log in with.
+/// Returns true if another user is logged in or runs a process, or if there are several other login accounts.
 pub(super) fn others() -> bool {
     #[cfg(unix)]
     {
@@ -28,7 +28,7 @@ fn are_others(own: u32, passwd: &str, sessions: &Path, processes: &Path) -> bool
     let other = |uid: u32| PEOPLE.contains(&uid) && uid != own;
     let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
     let number = |entry: &std::fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
-    // A folder of a session has the number of its user as its name, one of a process belongs to its user.
+    // A session folder is named after its user id; a process folder belongs to its user.
     let logged_in = || entries(sessions).filter_map(|entry| number(&entry)).any(other);
     let at_work = || {
         let owners = entries(processes).filter(|entry| number(entry).is_some());
@@ -37,7 +37,7 @@ fn are_others(own: u32, passwd: &str, sessions: &Path, processes: &Path) -> bool
     accounts(passwd).filter(|uid| other(*uid)).count() > USUAL || logged_in() || at_work()
 }
 
-/// Returns the accounts that one can log in with.
+/// Returns the accounts with a login shell.
 #[cfg(unix)]
 fn accounts(passwd: &str) -> impl Iterator<Item = u32> {
     passwd.lines().filter_map(|line| {
@@ -64,13 +64,13 @@ mod tests {
         let shared = format!("{IMAGE}ana:x:1001:1001::/home/ana:/bin/zsh\nbo:x:1002:1002::/home/bo:/bin/false\n");
         assert!(others(0, &shared) && !others(1000, &shared), "one other account may be the image's");
         assert!(others(1000, &format!("{shared}cy:x:1003:1003::/home/cy:/bin/sh\n")));
-        // One whom a directory knows, logged in.
+        // A user from a directory service who is logged in.
         std::fs::create_dir_all(sessions.join("1000")).unwrap();
         assert!(!others(1000, IMAGE));
         std::fs::create_dir_all(sessions.join("20501")).unwrap();
         assert!(others(1000, IMAGE));
         std::fs::remove_dir_all(&sessions).unwrap();
-        // Processes of this test's own user, seen by another one.
+        // The test's own processes, as seen by another user.
         std::fs::create_dir_all(processes.join("77")).unwrap();
         let own = rustix::process::getuid().as_raw();
         assert!(!others(own, IMAGE));

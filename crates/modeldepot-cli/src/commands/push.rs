@@ -22,7 +22,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         .include_hidden(args.include_hidden)
         .follow_links(args.follow_links);
     (scan.main, scan.history) = (args.main, args.history);
-    // On a thread of its own: a large folder on a slow disk must not keep Ctrl-C waiting.
+    // In a separate thread, so that scanning a large folder on a slow disk does not delay Ctrl-C.
     let read = spawn_blocking(move || -> Result<_, Error> {
         let source = Source::scan(&scan)?;
         let history = scan.history.as_deref().map(read_history).transpose()?;
@@ -113,7 +113,7 @@ fn warned(source: &Source, ui: &Ui) {
     }
 }
 
-/// Says what nobody may have expected of a folder, before anything is sent.
+/// Reports what may be unexpected about a folder, before anything is sent.
 fn told(source: &Source, ui: &Ui) {
     warned(source, ui);
     if source.main_was_chosen() {
@@ -128,7 +128,7 @@ fn told(source: &Source, ui: &Ui) {
     }
 }
 
-/// Counts what is left out, as `2 files and 1 folder: 1 hidden, 2 secret`.
+/// Counts what is excluded, as in `2 files and 1 folder: 1 hidden, 2 secret`.
 fn left_out(left: &[LeftOut]) -> String {
     let folders = left.iter().filter(|left| left.folder).count();
     let counted = match (left.len() - folders, folders) {
@@ -148,13 +148,15 @@ fn word(reason: Reason, count: usize) -> &'static str {
         Reason::Secret if count == 1 => "possible secret",
         Reason::Secret => "possible secrets",
         Reason::Repository => "repository data",
+        Reason::Temporary if count == 1 => "temporary file",
+        Reason::Temporary => "temporary files",
         Reason::Own if count == 1 => "modeldepot file",
         Reason::Own => "modeldepot files",
         reason => reason.word(),
     }
 }
 
-/// Returns what there is to say of a source, as JSON.
+/// Returns notes about a source, as JSON.
 fn noted(source: &Source) -> Map<String, Value> {
     let left = |left: &LeftOut| json!({"path": left.path, "folder": left.folder, "reason": left.reason.word()});
     Map::from_iter([
@@ -211,7 +213,7 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
     Ok(())
 }
 
-/// Merges what is said about the version: the history's summary, then the file, then the flags.
+/// Merges the metadata: the history's summary, then the file, then the flags.
 fn metadata(history: Option<&History>, file: Option<&Path>, flags: Vec<Meta>) -> Result<Map<String, Value>, Error> {
     let mut metadata = Map::new();
     metadata.extend(history.map(History::metadata).unwrap_or_default());
@@ -226,7 +228,7 @@ fn metadata(history: Option<&History>, file: Option<&Path>, flags: Vec<Meta>) ->
 pub(crate) fn read_history(path: &Path) -> Result<History, Error> {
     let unreadable = |source: io::Error| SourceError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    // One more than may be: the library says what is too large, and nothing beyond that is held in memory.
+    // One byte more than allowed, so that the library reports an oversized file without reading all of it.
     let limit = MAX_BYTES as u64 + 1;
     File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

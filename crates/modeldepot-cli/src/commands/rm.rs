@@ -41,10 +41,10 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Asks whether to delete. What cannot be asked is not done: a pipeline says --yes.
+/// Asks for confirmation. Without a terminal, --yes is required.
 async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &Context<'_>) -> Result<(), Error> {
     let name = selector.to_string();
-    // A damaged version can be deleted as well, only not described.
+    // A damaged version can be deleted, but not described.
     let what = match storage.describe(selector).await {
         Ok(found) => {
             let bytes = found.files.iter().map(|file| file.size).sum();

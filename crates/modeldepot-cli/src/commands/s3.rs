@@ -154,7 +154,7 @@ async fn copy(storage: &ModelStorage, args: CpArgs, cx: &Context<'_>) -> Result<
     }
 }
 
-/// Stdin as a source, stdout as a destination.
+/// Stands for stdin as a source and stdout as a destination.
 const STDIO: &str = "-";
 
 async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Context<'_>) -> Result<(), Error> {
@@ -186,7 +186,7 @@ async fn upload(storage: &ModelStorage, args: CpArgs, mut to: S3Address, cx: &Co
     cx.ui.answer(format_args!("{} -> {to} ({} in {pace})", args.from, size(stored.size)))
 }
 
-/// Copies stdin to a temporary file: parts are sent with their checksums, and again after a failure.
+/// Copies stdin to a temporary file: parts need checksums before they are sent, and may be sent again after a failure.
 async fn spool() -> Result<tempfile::NamedTempFile, Error> {
     let copied = tokio::task::spawn_blocking(|| {
         let mut file = tempfile::Builder::new().prefix("modeldepot-stdin-").tempfile()?;

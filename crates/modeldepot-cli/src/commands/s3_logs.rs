@@ -7,7 +7,7 @@ use serde_json::json;
 use super::serve::log;
 use crate::error::Error;
 
-/// Returns what the S3 port tells of its requests, if anybody wants to know.
+/// Returns the callback that logs requests to the S3 port, if a log is configured.
 pub(super) fn s3_logs(audit: Option<&LogTarget>, access: Option<&LogTarget>) -> Result<Option<OnRequest>, Error> {
     let (audit, access) = (log(audit)?, log(access)?);
     if audit.is_none() && access.is_none() {
@@ -29,7 +29,7 @@ fn write(log: &Log, name: &str, seen: &Seen) {
         200..400 => "done",
         _ => "failed",
     };
-    // What is read by no one but a person may be long: a delete of a thousand keys has several lines.
+    // A delete of a thousand keys gets several lines.
     for keys in seen.lines() {
         log.record(&json!({
             "time": Log::time(),

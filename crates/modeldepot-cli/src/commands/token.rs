@@ -61,7 +61,7 @@ pub(crate) fn run(args: TokenArgs, cx: &Context<'_>) -> Result<(), Error> {
 fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
     let now = config::now();
     let (tokens, used) = (Tokens::read(path)?, last_used(path));
-    // What was used before this token was made was another one of its name.
+    // An earlier use was of another token with the same name.
     let used = |token: &Token| used.get(&token.name).copied().filter(|used| token.created.is_none_or(|it| *used >= it));
     if cx.ui.json {
         let rows = tokens.iter().map(|token| {
@@ -78,7 +78,7 @@ fn list(path: &Path, cx: &Context<'_>) -> Result<(), Error> {
         return cx.ui.answer_json(&rows.collect::<Vec<_>>());
     }
     let mut columns = vec!["NAME", "GRANTS", "CREATED", "EXPIRES", "LAST USED"];
-    // Rare, and then what one looks for.
+    // Rarely present; when it is, it is what the user is looking for.
     let rotating = tokens.iter().any(|token| token.grace(now).is_some());
     if rotating {
         columns.push("OLD SECRET UNTIL");

@@ -24,8 +24,8 @@ const OWN_KEY: &str = "modeldepot";
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let keys = config::keys(args.access.keys)?;
     let (mut access_key, mut secret_key) = login(cx.settings);
-    // The default secret does not protect against other users of the host, even if it was configured: example `.env` files
-    // contain it.
+    // The default secret does not protect against other users of the host, even if it was configured: example `.env`
+    // files contain it.
     let made = secret_key == LOOPBACK_LOGIN
         && keys.is_none()
         && args.listen.ip().is_loopback()
@@ -58,7 +58,8 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     let console = match args.no_console {
         true => None,
         false => {
-            // A key pair of its own: it works whatever logins there are, and no web page can know it and sign a link.
+            // The console's own key pair works with any configured credentials, and no web page can know it to sign
+            // links.
             let (access, secret) = server.owner_keys();
             let settings = own.credentials(Credentials::key(access, secret));
             let config = configured(args.console, globals, settings, args.service, tls.clone())?;
@@ -86,7 +87,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
         }
         cx.ui.answer_json(&told)?;
     } else {
-        // A configured secret is never shown, nor the key that goes with it.
+        // A configured secret is never shown, nor its access key.
         let login = match &keys {
             Some(file) => format!("key pairs in {}", file.display()),
             None if made => "generated for this run, see below".to_owned(),
@@ -125,7 +126,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             None if made => {
                 cx.ui.answer(format_args!("  export S3_ACCESS_KEY={} S3_SECRET_KEY={}", shown.0, shown.1))?;
             }
-            // A client would log in with the profile's.
+            // A client would use the profile's credentials.
             None if known && matches!(cx.settings.credentials, Credentials::Profile(_)) => {
                 cx.ui.answer("  export S3_ACCESS_KEY=minioadmin S3_SECRET_KEY=minioadmin")?;
             }
@@ -160,7 +161,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
     }
 }
 
-/// Returns what compression saves, if the folder has anything compressed or is to have.
+/// Returns what compression saves, if the folder has compressed files or new ones are to be compressed.
 fn saving(server: &Server, compresses: bool) -> Result<Option<Saving>, Error> {
     let saving = server.saving()?;
     Ok((compresses || saving.files > 0).then_some(saving))
@@ -174,7 +175,7 @@ fn saved(saving: Saving) -> String {
     }
 }
 
-/// Returns the configured key pair, or the default login.
+/// Returns the configured key pair, or the default.
 fn login(settings: &Settings) -> (String, String) {
     match &settings.credentials {
         Credentials::Key { access, secret, .. } => (access.clone(), secret.reveal().to_owned()),
@@ -182,7 +183,7 @@ fn login(settings: &Settings) -> (String, String) {
     }
 }
 
-/// Returns true when a client with these settings finds the server.
+/// Returns true if a client with these settings reaches the server.
 fn reaches(settings: &Settings, address: SocketAddr, encrypted: bool) -> bool {
     let Some(endpoint) = &settings.endpoint else { return false };
     let port = endpoint.url().port_or_known_default();

@@ -1,7 +1,7 @@
-//! The `.env` file: found, read, and taken apart.
+//! The `.env` file: finding, reading and parsing it.
 //!
-//! It is often shared with other programs, which write lines that are no `NAME=value` to us. Such a line is passed over
-//! unless it is about a setting of ours.
+//! It is often shared with other programs, whose lines may not be of the form `NAME=value`. Such a line is ignored
+//! unless it concerns one of our settings.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -10,29 +10,29 @@ use std::path::{Path, PathBuf};
 use super::trust::{self, Ignored};
 use crate::error::Error;
 
-/// A `.env` file, read.
+/// A parsed `.env` file.
 #[derive(Debug, Default)]
 pub(super) struct DotEnv {
     pub(super) path: PathBuf,
     pub(super) variables: BTreeMap<String, Variable>,
 }
 
-/// A variable of the file.
+/// A variable in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Variable {
     pub(super) value: String,
     pub(super) line: usize,
 }
 
-/// What became of the search for a `.env`.
+/// The result of searching for a `.env` file.
 pub(super) enum Found {
     Read(DotEnv),
     Ignored(Ignored),
     Nothing,
 }
 
-/// Reads the first `.env` file from `folder` upwards, or the one that the environment names. A folder of that name is
-/// somebody's virtual environment.
+/// Reads the first `.env` file from `folder` upwards, or the one named by the environment. A folder called `.env` is
+/// someone's virtual environment and is skipped.
 pub(super) fn dotenv(folder: &Path) -> Result<Found, Error> {
     let named = std::env::var_os(trust::VARIABLE).map(PathBuf::from);
     let trusted = named.is_some();
@@ -45,7 +45,7 @@ pub(super) fn dotenv(folder: &Path) -> Result<Found, Error> {
         },
     };
     let unread = |source| Error::DotEnvRead { path: path.clone(), source };
-    // Nothing further up takes its place: settings from two folders are nobody's wish.
+    // Do not fall back to a file further up: nobody wants settings from two folders.
     let file = match trust::open(&path, trusted).map_err(unread)? {
         Ok(file) => file,
         Err(ignored) => return Ok(Found::Ignored(ignored)),
@@ -62,33 +62,33 @@ pub(super) fn dotenv(folder: &Path) -> Result<Found, Error> {
     }
 }
 
-/// The largest `.env`, and the longest value in it, in bytes.
+/// The largest `.env` file, and the longest value in it, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
 const LONGEST: usize = 64 << 10;
 
-/// The most variables that values of a `.env` refer to.
+/// The most references to variables in the values of a `.env` file.
 const REFERENCES: usize = 256;
 
-/// What each name of the file begins with while values are taken apart. The parser looks for `$NAME` among the variables
-/// of this process first, and what is secret there must not get into an address that a file chooses.
+/// A prefix for all names of the file during parsing. The parser looks for `$NAME` among the variables of this process
+/// first, and secrets there must not end up in a URL that a file chooses.
 const OWN: &str = "ownOfThisFile";
 
-/// The names that are ours to read. A broken line about one of them is a mistake; any other is another program's.
+/// Prefixes of names that concern us. A malformed line with such a name is an error; others belong to other programs.
 const OURS: [&str; 3] = ["S3_", "AWS_", "MODELDEPOT_"];
 
-/// Returns the text without a byte order mark, or none where it is UTF-16, as PowerShell's `>` writes it. What else is
-/// not UTF-8 can only be in lines of other programs: the names and values of settings are ASCII.
+/// Returns the text without a byte order mark; `None` if it is UTF-16, as written by PowerShell's `>`. Other invalid
+/// UTF-8 can only be in lines of other programs, because names and values of settings are ASCII.
 fn decoded(bytes: &[u8]) -> Option<String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || bytes.contains(&0);
     (!utf16).then(|| String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// Returns the variables, or the number of the first line that is none. The line itself may hold a secret, so it goes
-/// no further.
+/// Returns the variables, or the number of the first malformed line. The line itself may contain a secret and is not
+/// included.
 ///
-/// A value may hold those of lines before it (`$A$A`), never the environment's. Each line may double what the one before it made. So values are bounded, and
-/// with them what a line can make of them.
+/// A value may refer to earlier lines (`$A$A`), but never to the environment. Each line could double the length of the
+/// one before, so the lengths of values are limited.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     if let Some((index, _)) = text.match_indices('$').nth(REFERENCES) {
         return Err(text[..index].lines().count().max(1));
@@ -96,7 +96,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     let (kept, numbers) = readable(text)?;
     let number = |name: &str| numbers.get(name).copied().unwrap_or(1);
     let mut variables = BTreeMap::new();
-    // Each assignment was read alone before, and none of ours was broken.
+    // Each assignment was parsed on its own before, and all of ours are valid.
     for (name, value) in dotenvy::from_read_iter(io::Cursor::new(kept)).flatten() {
         let (name, value) = (name.replace(OWN, ""), value.replace(OWN, ""));
         let line = number(&name);
@@ -108,11 +108,11 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Variable>, usize> {
     Ok(variables)
 }
 
-/// Returns the assignments that can be read, and the number of the line of each name's last.
+/// Returns the readable assignments, and the line number of the last one of each name.
 fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
     let lines: Vec<&str> = text.lines().collect();
     let (mut kept, mut numbers) = (String::new(), BTreeMap::new());
-    // From here on there is no such quote any more.
+    // Per kind of quote: the line from which on there is no closing quote.
     let mut unclosed: [Option<usize>; 2] = [None, None];
     let mut at = 0;
     while at < lines.len() {
@@ -126,7 +126,7 @@ fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
         let (name, value) = assignment(content);
         let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
         let end = value.and_then(|value| last_line(&lines, begun, value, &mut unclosed));
-        // Blanks at the end are not seen by anybody.
+        // Trailing spaces are invisible and not meant.
         let piece = end.map(|end| lines[begun..=end].join("\n").trim_end().to_owned());
         let read = piece.filter(|piece| {
             let mut pairs = dotenvy::from_read_iter(io::Cursor::new(piece));
@@ -148,17 +148,17 @@ fn readable(text: &str) -> Result<(String, BTreeMap<String, usize>), usize> {
     Ok((kept, numbers))
 }
 
-/// Returns an assignment in which all names are the file's own.
+/// Renames all variables in an assignment so that they can only refer to the file itself.
 fn among_themselves(piece: &str, name: &str) -> String {
     let value = piece.find('=').unwrap_or(piece.len());
     let (head, value) = piece.split_at(value);
     let at = head.rfind(name).unwrap_or(0);
-    // Where a `$` stands for itself, this is taken out again.
+    // Where `$` is literal, the prefix is removed again after parsing.
     let value = value.replace('$', &format!("${OWN}")).replace(&format!("${OWN}{{"), &format!("${{{OWN}"));
     format!("{}{OWN}{}{value}", &head[..at], &head[at..])
 }
 
-/// Returns the name that a line is about, and its value where there is a `=`.
+/// Returns the name in a line, and its value if there is a `=`.
 fn assignment(content: &str) -> (&str, Option<&str>) {
     let exported = content.strip_prefix("export").filter(|rest| rest.starts_with(char::is_whitespace));
     let content = exported.map_or(content, str::trim_start);
@@ -167,8 +167,8 @@ fn assignment(content: &str) -> (&str, Option<&str>) {
     (name, rest.trim_start().strip_prefix('=').map(str::trim_start))
 }
 
-/// Returns the line in which a value ends: it may go over several when it is in quotes. None where the quotes stay open,
-/// or hold what is clearly another line of ours.
+/// Returns the line in which a value ends: quoted values may span several lines. `None` if the quote is not closed, or
+/// contains what is clearly another setting.
 fn last_line(lines: &[&str], begun: usize, value: &str, unclosed: &mut [Option<usize>; 2]) -> Option<usize> {
     let (index, quote) = match value.chars().next() {
         Some('\'') => (0, '\''),
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn values_hold_others_of_the_file_and_none_of_the_environment() {
-        // Any process has it, and it is none of the file's.
+        // Set in every process, but not in the file.
         assert!(!std::env::var("PATH").unwrap().is_empty());
         let text = "S3_A=$PATH\nS3_B=x${PATH}y$PATH-\nS3_C=\"${PATH}\"\nS3_D='$PATH${PATH}'\nS3_E=\\$PATH\n";
         let found: Vec<_> = values(text).unwrap().into_iter().map(|(_, value, _)| value).collect();

@@ -1,4 +1,4 @@
-//! What is in somebody's `.env`, on inputs that nobody meant: see `fuzz/harness.rs`.
+//! The fuzz target for `.env` files: see `fuzz/harness.rs`.
 
 #[path = "../../../../fuzz/harness.rs"]
 mod harness;

@@ -1,10 +1,10 @@
-//! The names of all settings, to tell those that are misspelled.
+//! The names of all settings, for recognizing misspelled ones.
 
 use modeldepot::advice::misspelled;
 
 const PREFIX: &str = "S3_";
 
-/// The names that begin with it.
+/// The names with this prefix.
 const OWN: [&str; 16] = [
     "S3_ACCESS_KEY",
     "S3_ADDRESSING",
@@ -24,7 +24,7 @@ const OWN: [&str; 16] = [
     "S3_TIMEOUT",
 ];
 
-/// What other programs call our settings. They are too far from them to be found by their letters.
+/// Names that other programs use for our settings, too different to be found by similarity.
 const ALIASES: [(&str, &str); 18] = [
     ("S3_ACCESS_KEY_ID", "S3_ACCESS_KEY"),
     ("S3_KEY", "S3_ACCESS_KEY"),
@@ -46,11 +46,11 @@ const ALIASES: [(&str, &str); 18] = [
     ("S3_ADDRESSING_STYLE", "S3_ADDRESSING"),
 ];
 
-/// What TensorFlow and others read under names like ours, and is no misspelling.
+/// Names that TensorFlow and other programs use, which are not misspelled.
 const OTHERS: [&str; 5] =
     ["S3_USE_HTTPS", "S3_VERIFY_SSL", "S3_REQUEST_TIMEOUT_MSEC", "S3_CONNECT_TIMEOUT_MSEC", "S3_LOG_LEVEL"];
 
-/// Returns the setting that was meant by a name which nothing reads.
+/// Returns the setting that was probably meant by an unknown name.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
     if !upper.starts_with(PREFIX) || OWN.contains(&name) || OTHERS.contains(&upper.as_str()) {
@@ -96,7 +96,7 @@ mod tests {
         }
     }
 
-    /// A setting that is read somewhere is known here, or setting it would bring a warning.
+    /// Unless every setting is known here, using it would cause a warning.
     #[test]
     fn every_name_that_is_read_is_known() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

@@ -1,4 +1,4 @@
-//! How people log in through an OpenID Connect provider: from flags, the environment and `.env`.
+//! OpenID Connect settings, from flags, the environment and `.env`.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -13,13 +13,13 @@ use super::{Layers, here};
 use crate::args::{Lifetime, OidcArgs};
 use crate::error::Error;
 
-/// No client secret is longer, in bytes.
+/// The longest client secret, in bytes.
 const LONGEST_SECRET: u64 = 4096;
 
-/// No session lasts longer.
+/// The longest session.
 const LONGEST_SESSION: Duration = Duration::from_secs(12 * 3600);
 
-/// Returns how people log in, or none where no provider is named.
+/// Returns the settings of the login provider; `None` if none is configured.
 pub(crate) fn oidc(args: OidcArgs) -> Result<Option<Oidc>, Error> {
     resolve(args, &here(Vec::new())?)
 }
@@ -81,7 +81,7 @@ fn usage(message: String) -> Error {
     Error::Usage { message, hint: "docs/console.md shows how a provider is set up" }
 }
 
-/// Returns the secret that a file holds, without the line break at its end.
+/// Returns the secret in a file, without the final line break.
 fn read_secret(path: &Path) -> Result<Secret, Error> {
     let mut text = String::new();
     fs::File::open(path)

@@ -8,21 +8,21 @@ use crate::error::Error;
 use crate::origin::Origin;
 use crate::ui::duration;
 
-/// One setting that is in use.
+/// A setting in use.
 pub(crate) struct InUse {
     pub(crate) name: &'static str,
-    /// The value, or what may be said of it.
+    /// The value, or a description of a secret one.
     pub(crate) value: String,
     pub(crate) origin: Origin,
-    /// Where another value is set that does not count, because of the one that does.
+    /// The source of another value that was overridden.
     pub(crate) hidden: Option<Origin>,
 }
 
-/// The variables that proxies are set by, in the order in which they count.
+/// The variables for proxies, in order of precedence.
 const HTTP: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
 const HTTPS: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// Returns where each of the settings comes from.
+/// Returns the origin of each setting.
 pub(crate) fn origins(globals: &Globals, settings: &Settings) -> Result<Vec<InUse>, Error> {
     Ok(all(globals)?.in_use(globals, settings))
 }
@@ -71,7 +71,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         found
     }
 
-    /// Returns what few ever set.
+    /// Returns the origins of rarely used settings that are set.
     fn rarely_set(&self, settings: &Settings) -> Vec<InUse> {
         let times = &settings.timeouts;
         let mut found = vec![
@@ -118,14 +118,14 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         addressing
     }
 
-    /// Returns a proxy, without its login, and where it was found.
+    /// Returns a proxy without its credentials, and its origin.
     fn proxy(&self, name: &'static str, proxy: Option<&Proxy>, variables: &[&str]) -> Option<InUse> {
         let proxy = proxy?;
         let variable = self.set(variables)?;
         Some(InUse { name, value: proxy.to_string(), origin: self.find(variable).1, hidden: None })
     }
 
-    /// Returns where the login comes from, and nothing of the login itself.
+    /// Returns the origin of the credentials, without revealing them.
     fn login(&self, settings: &Settings) -> Vec<InUse> {
         let set = |name: &str| self.find(name).0.is_some_and(|value| !value.is_empty());
         let half = |name, variable: &str| self.one(name, variable, "set".to_owned());
@@ -154,7 +154,8 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         vec![known("minioadmin (default on this machine)")]
     }
 
-    /// Returns where a variable of the environment has another value, which does not count. Who types a flag means it.
+    /// Returns the environment variable overridden by `.env` or the profile. Flags override on purpose and are not
+    /// reported.
     fn hidden(&self, name: &str) -> Option<Origin> {
         let (Some(used), Origin::Environment(_)) = self.find(name) else { return None };
         let file = self.file.as_ref()?;
@@ -163,7 +164,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
     }
 }
 
-/// Returns where each of the settings comes from, those that few set included.
+/// Returns the origin of each setting, including rarely used ones.
 pub(crate) fn all_origins(globals: &Globals, settings: &Settings) -> Result<Vec<InUse>, Error> {
     let layers = all(globals)?;
     let mut found = layers.in_use(globals, settings);

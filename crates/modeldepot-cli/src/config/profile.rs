@@ -1,6 +1,6 @@
-//! The AWS profile in use: what `~/.aws/config` and `~/.aws/credentials` say of endpoints, regions and logins.
+//! The AWS profile in use: endpoints, regions and credential sources in `~/.aws/config` and `~/.aws/credentials`.
 //!
-//! The files are taken apart by AWS's own reader. Credentials are not taken from here: the AWS chain reads them itself.
+//! AWS's own parser reads the files. Credentials are not taken from here; the AWS credential chain reads them itself.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -21,14 +21,14 @@ use crate::error::Error;
 pub(super) struct Profile {
     set: ProfileSet,
     name: String,
-    /// It was chosen by a flag.
+    /// Whether a flag chose it.
     demanded: bool,
 }
 
 /// How a profile was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chosen {
-    /// Nobody chose one: `default`, if there is one.
+    /// Not explicitly: `default`, if it exists.
     Default,
     /// By `AWS_PROFILE`.
     Variable,
@@ -36,8 +36,8 @@ pub(super) enum Chosen {
     Flag,
 }
 
-/// Reads the profile files. A profile that was chosen must be there; `default` need not, and files that cannot be read
-/// are then nobody's concern.
+/// Reads the profile files. A chosen profile must exist; `default` need not, and unreadable files are then
+/// ignored.
 pub(super) fn load(name: &str, chosen: Chosen) -> Result<Option<Profile>, Error> {
     let files = [
         (Kind::Config, "AWS_CONFIG_FILE", "config"),
@@ -61,7 +61,7 @@ pub(super) fn load(name: &str, chosen: Chosen) -> Result<Option<Profile>, Error>
             _ => Err(Error::NoSuchProfile { name: name.to_owned(), known: Vec::new() }),
         };
     }
-    // Contents that are at hand are never waited for.
+    // The contents are in memory, so this never waits.
     let sources = sources.build();
     let (fs, env) = (Fs::from_slice(&[]), Env::from_slice(&[]));
     let loaded = aws_config::profile::load(&fs, &env, &sources, Some(name.to_owned().into())).now_or_never();
@@ -75,7 +75,7 @@ pub(super) fn load(name: &str, chosen: Chosen) -> Result<Option<Profile>, Error>
             Ok(Some(Profile { set, name: name.to_owned(), demanded: chosen == Chosen::Flag }))
         }
         Some(Err(error)) if chosen != Chosen::Default => {
-            // Its text names the line, and never what stands there.
+            // The parser's error names the line but not its content.
             let reason = modeldepot::causes(&error).pop().unwrap_or_else(|| error.to_string());
             let words: Vec<&str> = reason.split_whitespace().collect();
             let reason = words.join(" ").replace("error parsing on line", "line");
@@ -85,8 +85,8 @@ pub(super) fn load(name: &str, chosen: Chosen) -> Result<Option<Profile>, Error>
     }
 }
 
-/// Returns where a profile file is. Only the environment says so: a file may name programs that are run for credentials,
-/// and a `.env` may come with a folder that was downloaded.
+/// Returns the path of a profile file. Only the environment can change it: profiles may name programs to run for
+/// credentials, and a `.env` file may be part of a downloaded folder.
 fn place(variable: &str, file: &str) -> Option<PathBuf> {
     let home = std::env::home_dir();
     match std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) {
@@ -111,7 +111,7 @@ impl Profile {
         &self.name
     }
 
-    /// Returns what the profile says for a variable, and under which name.
+    /// Returns the profile's value for a variable, and the name of its key.
     pub(super) fn value(&self, variable: &str) -> Option<(&'static str, String)> {
         let own =
             |key: &'static str| Some((key, self.set.get(key)?.trim().to_owned())).filter(|(_, text)| !text.is_empty());
@@ -121,7 +121,7 @@ impl Profile {
             "AWS_CA_BUNDLE" => own("ca_bundle"),
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => own("ignore_configured_endpoint_urls"),
             "S3_ADDRESSING" => {
-                // A section in a section: `s3 =` and indented lines under it.
+                // A nested section: `s3 =` followed by indented lines.
                 let lines = self.set.get("s3")?.lines().filter_map(|line| line.split_once('='));
                 let mut styles = lines.filter(|(key, _)| key.trim().eq_ignore_ascii_case("addressing_style"));
                 styles.next().map(|(_, style)| ("s3.addressing_style", style.trim().to_owned()))
@@ -141,7 +141,7 @@ impl Profile {
         Some(("services, s3.endpoint_url", self.set.other_sections().get(&key.ok()?)?.trim().to_owned()))
     }
 
-    /// Returns what the library wants to know of it.
+    /// Returns the profile for the library.
     pub(super) fn aws(&self) -> AwsProfile {
         let has = |key: &str| self.set.get(key).is_some_and(|text| !text.trim().is_empty());
         let has_credentials = has("aws_access_key_id") && has("aws_secret_access_key")

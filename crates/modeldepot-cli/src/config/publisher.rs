@@ -1,4 +1,4 @@
-//! Who publishes, for manifests: what is set, else the CI job, else `user@host`.
+//! The publisher recorded in manifests: a setting, else the CI job, else `user@host`.
 
 use modeldepot::PublishedBy;
 use url::Url;
@@ -6,16 +6,16 @@ use url::Url;
 use super::here;
 use crate::error::Error;
 
-/// The variable that says it. Empty, nobody is named.
+/// The variable for it. An empty value records nobody.
 const VARIABLE: &str = "MODELDEPOT_PUBLISHED_BY";
 
-/// Where CI systems say which job this is.
+/// Variables in which CI systems store the URL of the job.
 const JOBS: [&str; 5] = ["CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL", "DRONE_BUILD_LINK"];
 
-/// Returns who publishes.
+/// Returns the publisher.
 ///
 /// # Errors
-/// When what is set breaks the rule.
+/// If the configured value is not allowed.
 pub(crate) fn published_by() -> Result<Option<PublishedBy>, Error> {
     match here(Vec::new())?.find(VARIABLE).0 {
         Some(text) if text.is_empty() => Ok(None),
@@ -27,7 +27,7 @@ pub(crate) fn published_by() -> Result<Option<PublishedBy>, Error> {
     }
 }
 
-/// As the command: for callers that are no command line.
+/// Like [`published_by`], for callers other than the command line.
 ///
 /// # Errors
 /// [`Failure`](crate::Failure), in the command's words.
@@ -35,7 +35,7 @@ pub fn publisher() -> Result<Option<PublishedBy>, crate::Failure> {
     Ok(published_by()?)
 }
 
-/// Returns who seems to publish, if that can be said within the rule.
+/// Detects the publisher; `None` if the result would not be allowed.
 fn detected(
     variable: impl Fn(&str) -> Option<String>,
     account: Option<String>,
@@ -58,7 +58,7 @@ fn detected(
     }
 }
 
-/// Returns the address of a job without what could be a secret.
+/// Returns a job's URL without parts that could be secret.
 fn address(text: &str) -> Option<PublishedBy> {
     let mut url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_username("").and_then(|()| url.set_password(None)).ok()?;
@@ -67,7 +67,7 @@ fn address(text: &str) -> Option<PublishedBy> {
     url.as_str().parse().ok()
 }
 
-/// Returns the name of the account that this process runs under: schedulers and containers set no variable.
+/// Returns the name of the account that runs this process; schedulers and containers may not set a variable for it.
 #[cfg(unix)]
 fn account() -> Option<String> {
     named(rustix::process::getuid().as_raw(), &std::fs::read_to_string("/etc/passwd").ok()?)
@@ -119,7 +119,7 @@ mod tests {
         let gitlab = of(&[person, ("CI_JOB_URL", "https://bot:secret@gitlab.example/-/jobs/7?token=secret#x")]);
         assert_eq!(gitlab.as_deref(), Some("https://gitlab.example/-/jobs/7"));
         assert_eq!(of(&[person, ("BUILD_URL", "http://jenkins/job/7/")]).as_deref(), Some("http://jenkins/job/7/"));
-        // What is no address is not taken for one.
+        // Other text is not taken for a URL.
         for bad in ["javascript:alert(1)", "no address", ""] {
             assert_eq!(of(&[person, ("BUILD_URL", bad)]).as_deref(), Some("ana@laptop"), "{bad}");
         }

@@ -1,24 +1,24 @@
-//! Whose `.env` is believed: it names the server that gets the login, and often the login itself.
+//! Which `.env` files are trusted: such a file names the server that gets the credentials, and often contains them.
 //!
-//! One from a folder further up may be anybody's: as in `git`'s `safe.directory`, only what nobody else can have written
-//! counts.
+//! A file in a parent folder may belong to someone else. As with Git's `safe.directory`, it only counts if no other
+//! user can have written it.
 
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Names the only `.env` to read, regardless of its owner. Empty: none.
+/// Names the only `.env` file to read, regardless of its owner. If empty, none is read.
 pub(super) const VARIABLE: &str = "MODELDEPOT_DOTENV";
 
-/// A `.env` that was found and is not read.
+/// A `.env` file that was found but not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ignored {
     path: PathBuf,
     why: Distrust,
 }
 
-/// Why a `.env` is not believed.
+/// Why a `.env` file is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Distrust {
     FileOf(u32),
@@ -40,13 +40,13 @@ impl fmt::Display for Ignored {
 }
 
 impl Ignored {
-    /// Returns how to have it read all the same.
+    /// Returns a hint at how to have it read anyway.
     pub(crate) fn hint(&self) -> String {
         format!("if you trust it, set {VARIABLE}={}", self.path.display())
     }
 }
 
-/// Opens a `.env`, and looks whether anybody but the user can have written it.
+/// Opens a `.env` file, and checks whether another user can have written it.
 pub(super) fn open(path: &Path, trusted: bool) -> io::Result<Result<File, Ignored>> {
     let file = File::open(path)?;
     match distrust(&file, path)?.filter(|_| !trusted) {
@@ -55,7 +55,7 @@ pub(super) fn open(path: &Path, trusted: bool) -> io::Result<Result<File, Ignore
     }
 }
 
-/// Looks at the file that is open, not at what its name leads to by now, and at the folder that its name lies in.
+/// Checks the open file rather than its path, which may lead elsewhere by now, and the folder that contains it.
 #[cfg(unix)]
 fn distrust(file: &File, path: &Path) -> io::Result<Option<Distrust>> {
     use std::os::unix::fs::MetadataExt as _;
@@ -71,10 +71,10 @@ fn distrust(_: &File, _: &Path) -> io::Result<Option<Distrust>> {
     Ok(None)
 }
 
-/// The rule, for a user, the one who became root by `sudo`, and the owners and modes of the file and its folder.
+/// The rule, given the user, the user before `sudo`, and owner and mode of the file and its folder.
 ///
-/// What belongs to root counts: root can change any program that the user runs. Root itself trusts nobody else, but for
-/// who became root.
+/// Files of root are trusted: root can change any program that the user runs. Root itself only trusts the user who ran
+/// `sudo`.
 fn rule(us: u32, behind: Option<u32>, file: (u32, u32), folder: (u32, u32)) -> Option<Distrust> {
     const ANYBODY: u32 = 0o002;
     let trusted = |uid: u32| uid == us || uid == 0 || (us == 0 && Some(uid) == behind);
@@ -87,7 +87,7 @@ fn rule(us: u32, behind: Option<u32>, file: (u32, u32), folder: (u32, u32)) -> O
     }
 }
 
-/// Returns a user's name where this machine keeps it in a file.
+/// Returns a user's name if `/etc/passwd` has it.
 fn user(uid: u32) -> String {
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = known.lines().find_map(|line| {

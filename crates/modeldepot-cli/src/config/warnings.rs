@@ -1,11 +1,11 @@
-//! What the user should know of where settings were looked for, although nothing failed.
+//! Warnings about settings, although nothing failed.
 
 use super::names::meant;
 use super::{Found, dotenv};
 use crate::ui::clean;
 
-/// Returns what is to be said of settings that do not count, each with what to do: a `.env` that others could have
-/// written, and names that nothing reads and that look like a mistake.
+/// Returns warnings with hints: about a `.env` file that other users could have written, and about unknown names that
+/// look misspelled.
 pub fn warnings() -> Vec<(String, String)> {
     let found = std::env::current_dir().ok().and_then(|folder| dotenv(&folder).ok());
     let mut all = Vec::new();
@@ -31,7 +31,7 @@ pub fn warnings() -> Vec<(String, String)> {
     names.sort();
     let set = |wanted: &str| names.iter().any(|(name, ..)| name == wanted);
     for (name, place, _) in &names {
-        // Who has set the right one too has the other for another program.
+        // If the right name is set too, the other one is for another program.
         if let Some(meant) = meant(name).filter(|meant| !set(meant)) {
             all.push((format!("`{name}` {place} is not a setting of modeldepot"), format!("did you mean `{meant}`?")));
         }

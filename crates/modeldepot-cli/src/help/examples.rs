@@ -1,4 +1,4 @@
-//! The examples at the end of each verb's `--help`. Tests parse every line, and run those that need no other terminal.
+//! The examples at the end of each verb's `--help`. Tests parse every line, and run those that need no second terminal.
 
 /// Returns the examples of a verb, by its path below `modeldepot`.
 pub(super) fn examples(path: &str) -> &'static [&'static str] {

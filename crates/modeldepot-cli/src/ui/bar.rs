@@ -1,4 +1,4 @@
-//! The bar of a transfer.
+//! Progress bars of a transfer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,19 +9,19 @@ use modeldepot::{ArtifactPath, Event, Progress};
 
 use super::{clean, duration, plural, throughput};
 
-/// Files that have a bar of their own beside that of the whole.
+/// The most files with bars of their own, besides the total.
 const FILES: usize = 4;
 
-/// Smaller ones are gone before they are read.
+/// Smaller files finish before their bars could be read.
 const WORTH_A_BAR: u64 = 16 * 1024 * 1024;
 
-/// Follows one transfer, and takes its time. The bars go when this goes, so that an error stands on a clean line.
+/// Follows a transfer and measures its time. Dropping it removes the bars, so that an error starts on a clean line.
 pub(crate) struct Bar {
     lines: Lines,
     begun: Instant,
 }
 
-/// The lines on the terminal: the whole, then the large files that are under way.
+/// The bars: the total, then large files in progress.
 #[derive(Clone)]
 struct Lines {
     all: MultiProgress,
@@ -41,25 +41,25 @@ impl Bar {
         Bar { lines: Lines { all, whole, files: Arc::default() }, begun: Instant::now() }
     }
 
-    /// Returns where the transfer reports to.
+    /// Returns the callback for the transfer's progress.
     pub(crate) fn progress(&self) -> Progress {
         let lines = self.lines.clone();
         Progress::new(move |event| lines.take(event))
     }
 
-    /// Returns where the transfer of one object of so many bytes reports to.
+    /// Returns the callback for the progress of an object of this size.
     pub(crate) fn bytes(&self, total: u64) -> impl Fn(u64) + Send + Sync + 'static {
         let whole = self.lines.whole.clone();
         plan(&whole, 1, total);
         move |bytes| whole.inc(bytes)
     }
 
-    /// Returns how long it has been.
+    /// Returns the elapsed time.
     pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// Returns how long it took to move so many bytes, and how fast that was: `1.24 s (110.3 MB/s)`.
+    /// Returns the time and throughput for this many bytes: `1.24 s (110.3 MB/s)`.
     pub(crate) fn pace(&self, bytes: u64) -> String {
         let time = self.elapsed();
         format!("{} ({})", duration(time), throughput(bytes, time))
@@ -98,7 +98,7 @@ impl Lines {
 
     fn begin(&self, path: ArtifactPath, bytes: u64) {
         let mut files = self.files();
-        // A file that is all there is needs no bar beside that of the whole.
+        // A single file needs no bar besides the total.
         if bytes < WORTH_A_BAR || files.len() == FILES || self.whole.length() == Some(bytes) {
             return;
         }
@@ -118,7 +118,7 @@ impl Lines {
     }
 }
 
-/// Keeps the end of a path, which tells files apart.
+/// Keeps the end of a path, which distinguishes files.
 fn shortened(path: &str) -> String {
     let length = path.chars().count();
     if length <= 28 {
@@ -128,9 +128,9 @@ fn shortened(path: &str) -> String {
     }
 }
 
-/// Shows how much there will be. An attempt that begins anew counts anew.
+/// Sets the total. When an attempt starts over, so does the count.
 fn plan(bar: &ProgressBar, files: usize, bytes: u64) {
-    // The look comes last: each of these may draw.
+    // Set the style last, because each of these calls may draw.
     bar.set_length(bytes);
     bar.set_position(0);
     bar.reset_eta();

@@ -1,7 +1,7 @@
-//! What strangers wrote, fit for a terminal.
+//! Makes untrusted text safe for a terminal.
 //!
-//! Fields that may hold anything go through [`clean`] where a line is made. Every line goes through [`fit`] when it is
-//! printed, so that one that was forgotten turns no writing around and clears no screen.
+//! Fields with arbitrary content go through [`clean`] where a line is composed. Every line goes through [`fit`] when it
+//! is printed, so that a forgotten field cannot change the direction of text or clear the screen.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,12 +9,12 @@ use std::io;
 
 use modeldepot::{is_unseen, visible};
 
-/// Returns a name, key, value or message with what is unseen in it spelled out.
+/// Returns a name, key, value or message with invisible characters spelled out.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     visible(text)
 }
 
-/// Returns a message the same, but for its lines: those after the first are indented, so that none looks like ours.
+/// Like [`clean`], for multi-line messages: later lines are indented, so that none of them looks like ours.
 pub(crate) fn clean_message(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for (index, line) in text.split('\n').enumerate() {
@@ -26,7 +26,7 @@ pub(crate) fn clean_message(text: &str) -> String {
     shown
 }
 
-/// Returns a line, or several, with what is unseen spelled out, but for line ends and the codes of styles.
+/// Spells out invisible characters in one or more lines, except line ends and styling codes.
 pub(super) fn fit(lines: &str) -> Cow<'_, str> {
     if !lines.contains(is_unseen) {
         return Cow::Borrowed(lines);
@@ -49,7 +49,7 @@ pub(super) fn fit(lines: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Returns the length of the code of a style at the beginning of a text: bold, dim, italic, the colours, or none of them.
+/// Returns the length of a styling code at the beginning of a text: bold, dim, italic, colors, or reset.
 fn style_at(text: &str) -> usize {
     let Some(code) = text.strip_prefix("\u{1b}[") else { return 0 };
     let digits = code.bytes().take_while(u8::is_ascii_digit).count();
@@ -57,7 +57,7 @@ fn style_at(text: &str) -> usize {
     if known && code[digits..].starts_with('m') { "\u{1b}[".len() + digits + 1 } else { 0 }
 }
 
-/// Returns JSON that says the same, with what is unseen escaped as JSON has it. Only the ends of lines lie outside strings.
+/// Escapes invisible characters in JSON, which only occur in strings, apart from line ends.
 pub(super) fn json(text: &str) -> Cow<'_, str> {
     let unseen = |c: char| c != '\n' && is_unseen(c);
     if !text.contains(unseen) {
@@ -76,7 +76,7 @@ pub(super) fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Takes whole lines, as the log writes them, and prints them fit.
+/// Takes whole lines from the logger, and prints them through [`fit`].
 pub(crate) struct Fitted<W>(pub(crate) W);
 
 impl<W: io::Write> io::Write for Fitted<W> {

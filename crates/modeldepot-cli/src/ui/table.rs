@@ -1,4 +1,4 @@
-//! Tables: columns aligned by spaces, so that they read well on a terminal and `awk` takes them apart.
+//! Tables: columns aligned with spaces, readable on a terminal and easy to split with `awk`.
 
 use std::io::{self, IsTerminal as _};
 
@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use super::fit::fit;
 use super::{BOLD, styled};
 
-/// A table with a head.
+/// A table with a header.
 pub(crate) struct Table(comfy_table::Table);
 
 impl Table {
@@ -34,7 +34,7 @@ impl Table {
         self.0.add_row(cells.into_iter().map(|cell| fit(&cell).into_owned()));
     }
 
-    /// Returns the lines, the head in bold on a terminal.
+    /// Returns the lines; on a terminal, the header is bold.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.0.lines().map(|line| line.trim_end().to_owned()).collect();
         if io::stdout().is_terminal()

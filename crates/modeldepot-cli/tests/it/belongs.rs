@@ -5,7 +5,7 @@ use std::fs;
 use crate::environment::{TestEnv, tree};
 
 /// A training folder as it lies about.
-fn littered(env: &TestEnv) {
+fn with_junk(env: &TestEnv) {
     for (name, text) in [
         ("model.safetensors", "the weights"),
         ("config.json", "{}"),
@@ -31,13 +31,13 @@ fn littered(env: &TestEnv) {
 #[test]
 fn what_does_not_belong_is_left_out_and_said() {
     let env = TestEnv::new();
-    littered(&env);
+    with_junk(&env);
     insta::assert_snapshot!(env.run(["push", "m", "run", "--version", "1"]), @r"
     ------- stdout -------
     m@1
     ------- stderr -------
     model file: model.safetensors
-    excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 litter, 1 modeldepot file; --dry-run lists them
+    excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 temporary files, 1 modeldepot file; --dry-run lists them
     1 empty folder not published: versions contain only files
     published 6 files, 94 B in [TIME] ([RATE])
     [exit status: 0]
@@ -64,7 +64,7 @@ fn what_does_not_belong_is_left_out_and_said() {
 fn a_dry_run_lists_it_and_sends_nothing() {
     // Nobody listens here.
     let env = TestEnv::without_server("http://127.0.0.1:1");
-    littered(&env);
+    with_junk(&env);
     env.write("run/.modeldepotignore", "# not for others\n/src/\n");
     insta::assert_snapshot!(env.run(["push", "m", "run", "--dry-run", "--exclude", "*.ckpt"]), @r"
     ------- stdout -------
@@ -82,7 +82,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
       keys/id_ed25519  (possible secret)
       keys/server.pem  (possible secret)
       modeldepot-data/  (modeldepot file)
-      notes.txt~  (litter)
+      notes.txt~  (temporary file)
       src/  (excluded)
       tensorboard/  (empty)
     ------- stderr -------
@@ -179,7 +179,7 @@ fn patterns_are_those_of_gitignore() {
 #[test]
 fn what_is_named_is_published() {
     let env = TestEnv::new();
-    littered(&env);
+    with_junk(&env);
     env.run(["push", "a", "run/.env", "--version", "1"]).success();
     env.run(["push", "b", "run", "--with", "run/.env", "--with", "run/keys/server.pem", "--version", "1"]).success();
     assert_eq!(env.keys().iter().filter(|key| key.ends_with(".env")).count(), 2);
@@ -191,7 +191,7 @@ fn what_is_named_is_published() {
     env.write("state/scheduler.pt", "x");
     insta::assert_snapshot!(env.run(["push", "c", "state"]), @r"
     ------- stderr -------
-    error: none of the files can be the model file: they are the state of a training
+    error: none of the files can be the model file: they are training state, such as that of an optimizer
     hint: choose the model file with --main, or add one
     [exit status: 2]
     ");
@@ -485,7 +485,7 @@ fn what_nobody_could_read_is_not_sent() {
     insta::assert_snapshot!(env.run(["push", "m", "m/m.bin", "--meta-file", "large.json"]), @r"
     ------- stderr -------
     error: the manifest of this version would be unreadable
-    caused by: it has 73401059 bytes, and no manifest has more than 67108864
+    caused by: it has 73401059 bytes, and a manifest has at most 67108864
     hint: pack small files into archives, or publish several versions; nothing was sent
     [exit status: 2]
     ");

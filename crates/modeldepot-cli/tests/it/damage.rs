@@ -171,7 +171,7 @@ fn manifests_that_are_none() {
     insta::assert_snapshot!(with("\"version\": \"1\"", "\"version\": \"2\""), @r"
     ------- stderr -------
     error: the manifest `m/v1/manifest.json` cannot be used
-    caused by: it says it is of `m@2`
+    caused by: it is the manifest of `m@2`
     hint: do not use this version; publish the model again under a new one
     [exit status: 7]
     ");
@@ -185,7 +185,7 @@ fn manifests_that_are_none() {
     insta::assert_snapshot!(with("\"format_version\": 1", "\"format_version\": 99"), @r"
     ------- stderr -------
     error: the manifest `m/v1/manifest.json` cannot be used
-    caused by: it is written in format 99, newer than the 1 that this program knows
+    caused by: it is written in format 99, newer than the 1 that this program supports
     hint: a newer modeldepot wrote it: update this one
     [exit status: 2]
     ");
@@ -216,7 +216,7 @@ fn a_file_where_the_folder_should_be() {
     env.write("m", "a file");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: cannot make the folder `m`
+    error: cannot create the folder `m`
     caused by: Not a directory (os error 20)
     hint: something else is in the way: move it, or use another folder
     [exit status: 8]

@@ -170,7 +170,7 @@ fn minio_over_tls() {
     };
     let at = |address: &str| format!("{address}:{}", minio.port);
     insta::assert_snapshot!(first(&["--endpoint", &at("https://localhost")]), @r"
-    ✗ TLS            TLS handshake: cannot connect to `https://localhost:[PORT]` over TLS: no authority known here vouches for its certificate
+    ✗ TLS            TLS handshake: cannot connect to `https://localhost:[PORT]` over TLS: no trusted authority has signed its certificate
                      → save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name that with --ca-bundle or AWS_CA_BUNDLE
     – not tried      no S3 service answers: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ");

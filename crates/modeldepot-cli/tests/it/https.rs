@@ -84,7 +84,7 @@ fn up_serves_both_ports_over_https_and_a_renewal_needs_no_restart() {
     assert!(checked.contains("presigned URL answered 206"), "{checked}");
     insta::assert_snapshot!(env.run(["models", "--timeout", "2s"]), @r"
     ------- stderr -------
-    error: cannot connect to `$ENDPOINT` over TLS: no authority known here vouches for its certificate
+    error: cannot connect to `$ENDPOINT` over TLS: no trusted authority has signed its certificate
     hint: save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name that with --ca-bundle or AWS_CA_BUNDLE
     [exit status: 6]
     ");

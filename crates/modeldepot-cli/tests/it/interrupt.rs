@@ -48,7 +48,7 @@ fn cut_off(env: &TestEnv, signal: &str) -> Output {
 }
 
 #[test]
-fn a_push_goes_on_when_it_is_repeated() {
+fn a_repeated_push_resumes() {
     let env = TestEnv::new();
     insta::assert_snapshot!(cut_off(&env, "INT"), @r"
     ------- stderr -------

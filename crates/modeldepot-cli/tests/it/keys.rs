@@ -87,7 +87,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     ");
     insta::assert_snapshot!(env.run(["key", "list", "--keys", "nowhere"]), @r"
     ------- stderr -------
-    error: cannot read the file of keys `nowhere`
+    error: cannot read the key file `nowhere`
     caused by: No such file or directory (os error 2)
     hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` creates it
     [exit status: 8]
@@ -96,7 +96,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     let started = |file: &str| env.run(up.into_iter().chain([file]));
     insta::assert_snapshot!(started("nowhere"), @r"
     ------- stderr -------
-    error: cannot read the file of keys `nowhere`
+    error: cannot read the key file `nowhere`
     caused by: No such file or directory (os error 2)
     hint: `modeldepot key add NAME --grant BUCKET=read --keys nowhere` creates it
     [exit status: 8]
@@ -104,13 +104,13 @@ fn key_pairs_are_made_listed_and_revoked() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     insta::assert_snapshot!(started("private/keys"), @r"
     ------- stderr -------
-    error: the file of keys `private/keys` is open to other users: its mode is 644
+    error: the key file `private/keys` is accessible to other users: its mode is 644
     hint: run `chmod 600 private/keys`; if another user may have read it, create new key pairs
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["key", "list", "--keys", "private/keys"]), @r"
     ------- stderr -------
-    error: the file of keys `private/keys` is open to other users: its mode is 644
+    error: the key file `private/keys` is accessible to other users: its mode is 644
     hint: run `chmod 600 private/keys`; if another user may have read it, create new key pairs
     [exit status: 2]
     ");
@@ -143,7 +143,7 @@ fn a_file_without_a_key_pair_is_named_at_the_start() {
     assert!(stdout.lines().any(|line| line.unwrap().contains("Ctrl-C")));
     assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
     insta::assert_snapshot!(env.finish(child).stderr, @r"
-    warning: the file of keys holds none: every request is refused path=empty
+    warning: the key file is empty: every request is refused path=empty
     stopping
     ");
 }

@@ -34,7 +34,7 @@ fn content(round: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_push_that_is_killed_at_any_moment_goes_on() {
+fn a_push_killed_at_any_moment_resumes() {
     let env = TestEnv::new();
     // How long a push takes here, undisturbed; the second one knows the server already.
     let mut whole = Duration::ZERO;
@@ -52,7 +52,7 @@ fn a_push_that_is_killed_at_any_moment_goes_on() {
         env.write("h.json", format!("{{\"round\": {n}}}"));
         let version = format!("1.{n}");
         let mut args = vec!["push", "m", "m.bin", "--with", "h.json", "--json"];
-        // Every other one without a name, which must go on as the second that it had claimed.
+        // Every other one without a name, which must resume under the version that it had leased.
         if n % 2 == 0 {
             args.extend(["--version", &version]);
         }
@@ -62,13 +62,13 @@ fn a_push_that_is_killed_at_any_moment_goes_on() {
         std::thread::sleep(whole.mul_f64((random >> 40) as f64 / (1u64 << 24) as f64 * 1.1));
         push.kill().unwrap();
         push.wait().unwrap();
-        // What the server was at when its client died, it ends; nothing tells when it has.
+        // The server finishes what it was doing when its client died; nothing tells when it has.
         std::thread::sleep(Duration::from_millis(300));
         let there = parts_on_disk(&env).keys().filter(|file| !before.contains_key(*file)).count() as u64;
         let versions = env.keys().iter().filter(|key| key.starts_with("m/") && key.ends_with("/manifest.json")).count();
 
-        // Killed when all was done. Without a name, what comes next is another version, rightly. A claim that is left
-        // says that not all was done.
+        // Killed after everything was done. Without a name, the next push then rightly publishes another version. A lease that is left
+        // shows that something was missing.
         let done = versions as u64 == n + 1 && !env.all_keys().iter().any(|key| key.contains("/leases/"));
         if done && n % 2 == 1 {
             continue;

@@ -97,7 +97,7 @@ fn plain_verbs_leave_published_versions_alone() {
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/.depot/tombstones/resnet/1.json"]), @r"
     ------- stderr -------
     error: `.depot/tombstones/resnet/1.json` is a record that modeldepot keeps
-    hint: leave it where it is; `modeldepot gc` removes records that are of no use; or pass --force to change this object anyway
+    hint: leave it where it is; `modeldepot gc` removes records that are no longer needed; or pass --force to change this object anyway
     [exit status: 4]
     ");
     for refused in [

@@ -226,7 +226,7 @@ fn a_folder_of_more_files_than_may_be_open() {
 }
 
 #[test]
-fn what_is_there_already_is_not_moved() {
+fn existing_data_is_not_transferred_again() {
     let env = TestEnv::new();
     let mut weights: Vec<u8> = (0..20_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     env.write("m.bin", &weights);

@@ -142,11 +142,11 @@ fn a_file_of_tokens_that_others_may_write_is_refused_and_one_that_they_may_read_
     env.run(["token", "add", "ci", "--scope", "read", "--tokens", "tokens"]).success();
     let mode = |mode| std::fs::set_permissions(env.path("tokens"), std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o644);
-    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: others can read the token file `tokens`: run `chmod 600 tokens`");
+    insta::assert_snapshot!(env.run(["token", "list", "--tokens", "tokens"]).stderr, @r"warning: other users can read the token file `tokens`: run `chmod 600 tokens`");
     mode(0o666);
     insta::assert_snapshot!(env.run(["token", "add", "me", "--scope", "delete", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    warning: others can write the token file `tokens`: run `chmod 600 tokens`
+    warning: other users can write the token file `tokens`: run `chmod 600 tokens`
     error: refused to use the token file `tokens`: every user of this machine can write it
     hint: check its lines, then `chmod 600 tokens`
     [exit status: 5]
@@ -283,7 +283,7 @@ fn the_operator_sees_without_v_what_becomes_of_the_file_of_tokens() {
     assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
     let ended = env.finish(child);
     insta::assert_snapshot!(ended.stderr, @r"
-    warning: others can read the token file `tokens`: run `chmod 600 tokens`
+    warning: other users can read the token file `tokens`: run `chmod 600 tokens`
     error: refused to use the token file `tokens`: every user of this machine can write it; until it is fixed, requests with tokens get 503
     stopping
     ");
@@ -322,7 +322,7 @@ fn nobody_else_is_let_in_without_a_token() {
     env.run(["token", "add", "ci", "--scope", "read", "--tokens", "good"]).success();
     insta::assert_snapshot!(env.run(["serve", "--listen", "192.0.2.1:9001", "--tokens", "good"]), @r"
     ------- stderr -------
-    warning: tokens and models travel unencrypted to 192.0.2.1:9001: `--tls-cert` and `--tls-key` serve HTTPS; behind a proxy that does, `--public-url https://…` says so
+    warning: tokens and models are sent unencrypted to 192.0.2.1:9001: serve HTTPS with `--tls-cert` and `--tls-key`, or set `--public-url https://…` behind a proxy that does
     error: cannot listen on `192.0.2.1:9001`
     caused by: Cannot assign requested address (os error 99)
     hint: choose an address of this machine
@@ -345,7 +345,7 @@ fn nobody_else_is_let_in_without_a_token() {
     env.write("tokens", "# none\nmdt_not_a_hash\n");
     insta::assert_snapshot!(env.run(["serve", "--listen", "127.0.0.1:0", "--tokens", "tokens"]), @r"
     ------- stderr -------
-    warning: others can read the token file `tokens`: run `chmod 600 tokens`
+    warning: other users can read the token file `tokens`: run `chmod 600 tokens`
     error: line 2 of `tokens` is not `NAME GRANTS BLAKE3`
     hint: remove the line, and create tokens with `modeldepot token add`
     [exit status: 2]

@@ -56,7 +56,7 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--endpoint", "192.168.1.7:9000"]), @r"
     ------- stderr -------
-    error: `192.168.1.7:9000` is not an endpoint: it is no URL
+    error: `192.168.1.7:9000` is not an endpoint: it is not a URL
     hint: did you mean `http://192.168.1.7:9000`?
     [exit status: 2]
     ");
@@ -79,12 +79,12 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "not.pem"]), @r"
     ------- stderr -------
-    error: `not.pem` is not a file of certificate authorities: it holds no PEM certificate
+    error: `not.pem` is not a usable CA bundle: it holds no PEM certificate
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "nope.pem"]), @r"
     ------- stderr -------
-    error: `nope.pem` is not a file of certificate authorities: No such file or directory (os error 2)
+    error: `nope.pem` is not a usable CA bundle: No such file or directory (os error 2)
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @r"

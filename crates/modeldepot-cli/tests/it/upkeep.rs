@@ -2,7 +2,7 @@
 
 use crate::environment::TestEnv;
 
-fn with_remains() -> TestEnv {
+fn with_orphans() -> TestEnv {
     let env = TestEnv::new();
     env.write("m.bin", "weights");
     env.write("part.bin", "half of the weights");
@@ -19,7 +19,7 @@ fn with_remains() -> TestEnv {
 
 #[test]
 fn gc_says_what_it_would_do_then_does_it() {
-    let env = with_remains();
+    let env = with_orphans();
     let before = env.all_keys();
     insta::assert_snapshot!(env.run(["gc"]), @r"
     ------- stdout -------
@@ -74,7 +74,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     env.run(["verify", "m@2"]).success();
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @r"
     ------- stderr -------
-    error: version `1` of `m` was removed, and the name of a removed version is never used again
+    error: version `1` of `m` was deleted, and the name of a deleted version cannot be used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
@@ -82,7 +82,7 @@ fn gc_says_what_it_would_do_then_does_it() {
 
 #[test]
 fn gc_in_json_says_what_was_removed() {
-    let env = with_remains();
+    let env = with_orphans();
     let done = env.run(["gc", "--grace", "0s", "--delete", "--json"]).json();
     assert_eq!(done["removed"], serde_json::json!({"objects": 3, "bytes": 33, "uploads": 0, "spared": 0}));
     assert_eq!(done["dry_run"], false);
@@ -215,7 +215,7 @@ fn fsck_knows_a_newer_layout_from_damage() {
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
     ✗ m@1: the manifest `m/v1/manifest.json` cannot be used
-        caused by: it is written in format 9, newer than the 1 that this program knows
+        caused by: it is written in format 9, newer than the 1 that this program supports
     1 of 5 versions damaged; 7 files
     ------- stderr -------
     error: 1 fault found

@@ -18,8 +18,8 @@ fn where_the_holder_could_copy_other_objects() {
     let env = found("copied");
     insta::assert_snapshot!(env.run(["url", "m@1", "--file", "w.bin", "--put"]), @r"
     ------- stderr -------
-    error: URLs for uploads are not safe at `$ENDPOINT`: the server obeys headers that were not signed, so anyone holding one can copy any object that its signer can read
-    hint: update the server, or have the files sent by `modeldepot push` or through the service instead; or pass --force to sign this URL anyway
+    error: upload URLs are not safe at `$ENDPOINT`: the server obeys unsigned headers, so anyone with such a URL can copy any object that its signer can read
+    hint: update the server, or send the files with `modeldepot push` or through the service instead; or pass --force to sign this URL anyway
     [exit status: 5]
     ");
     let refused = env.run(["s3", "url", "s3://data/x", "--put", "--json"]);
@@ -34,8 +34,8 @@ fn where_the_holder_could_copy_other_objects() {
 fn where_it_cannot_be_told() {
     insta::assert_snapshot!(found("unknown").run(["url", "m@1", "--file", "w.bin", "--put"]), @r"
     ------- stderr -------
-    error: URLs for uploads are not safe at `$ENDPOINT`: the server accepts no presigned URL, so it cannot be told what else one allows
-    hint: update the server, or have the files sent by `modeldepot push` or through the service instead; or pass --force to sign this URL anyway
+    error: upload URLs are not safe at `$ENDPOINT`: the server accepts no presigned URL, so what else one would permit cannot be tested
+    hint: update the server, or send the files with `modeldepot push` or through the service instead; or pass --force to sign this URL anyway
     [exit status: 5]
     ");
 }

@@ -156,7 +156,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     ");
     insta::assert_snapshot!(env.run(["push", "plant_classifier", "m.bin", "--version", "1.9.0"]), @r"
     ------- stderr -------
-    error: version `1.9.0` of `plant_classifier` was removed, and the name of a removed version is never used again
+    error: version `1.9.0` of `plant_classifier` was deleted, and the name of a deleted version cannot be used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
@@ -196,7 +196,7 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @r"
     ------- stderr -------
-    error: a presigned URL cannot live for 691200 seconds
+    error: a presigned URL cannot be valid for 691200 seconds
     hint: --expires takes 1s to 7d
     [exit status: 2]
     ");

@@ -1,4 +1,4 @@
-//! Who may do what: key pairs and their rights.
+//! Access control: key pairs and their rights.
 
 pub(crate) mod keys;
 
@@ -10,15 +10,15 @@ use s3s::{S3Error, S3Request, S3Result, s3_error};
 
 use self::keys::{Grant, Right, Watched};
 
-/// The key pairs that open the server.
+/// The key pairs that the server accepts.
 pub(crate) struct Logins {
-    /// Those that may do everything.
+    /// Key pairs with all rights.
     owners: Vec<(String, SecretKey)>,
-    /// Those of a file.
+    /// Key pairs from a key file.
     file: Option<Watched>,
 }
 
-/// What the sender of a request may do.
+/// What the sender of a request is permitted.
 #[derive(Clone, Debug)]
 pub(crate) enum Rights {
     All,
@@ -64,7 +64,7 @@ impl Logins {
     }
 }
 
-/// Tells the protocol layer the secrets.
+/// Gives the protocol layer the secret keys.
 pub(crate) struct Secrets(pub(crate) Arc<Logins>);
 
 #[async_trait::async_trait]
@@ -79,7 +79,7 @@ pub(crate) fn unknown_key() -> S3Error {
     s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
 }
 
-/// Returns what the sender of a request may do.
+/// Returns what the sender of a request is permitted.
 pub(crate) fn rights<T>(req: &S3Request<T>) -> S3Result<&Rights> {
     req.extensions.get().ok_or_else(denied)
 }

@@ -1,7 +1,8 @@
-//! Bodies that the protocol layer gathers in memory: requests in XML.
+//! Bodies that the protocol layer collects in memory: XML requests.
 //!
-//! The protocol layer answers 500 when such a body is too long or breaks off, and never compares the digests that S3
-//! demands for `DeleteObjects`. So these bodies pass a watch that counts, compares, and remembers what was wrong.
+//! If such a body is too long or ends early, the protocol layer answers 500, and it never checks the digests that S3
+//! requires for `DeleteObjects`. So these bodies pass through a [`Watch`] that counts, compares, and remembers what was
+//! wrong.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -21,24 +22,24 @@ use super::watch::Watch;
 use crate::checksum::{Algorithm, Claims, Digests, Hashes};
 use crate::head::{is_framed, is_xml_of_object, names_a_key};
 
-/// A request that deletes 1,000 keys of 1,024 bytes, every one of them escaped, or that completes 10,000 parts.
+/// Enough for a request that deletes 1,000 keys of 1,024 bytes, all escaped, or that completes 10,000 parts.
 pub(crate) const MAX_XML: usize = 8 << 20;
 
-/// Marks a request whose body is compared with the digests in its headers before the operation sees it.
+/// Marks a request whose body is checked against the digests in its headers before the operation sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Digested;
 
-/// Returns true unless the body may be that of an object or a part.
+/// Returns true unless the body may be the data of an object or a part.
 pub(crate) fn is_gathered(request: &Request<RequestBody>) -> bool {
     let is_put = request.method() == Method::PUT && names_a_key(request.uri().path());
     let is_stored = is_put && !is_xml_of_object(request);
     !is_stored && !request.body().is_end_stream()
 }
 
-/// Returns what the headers claim of the body of `DeleteObjects`.
+/// Returns the digests that the headers give for the body of `DeleteObjects`.
 ///
 /// # Errors
-/// `InvalidRequest` when they claim nothing: S3 demands a digest, which no form of a web page can send.
+/// `InvalidRequest`, if they give none: S3 requires a digest, which a form on a web page cannot send.
 pub(crate) fn claims(headers: &HeaderMap) -> S3Result<Claims> {
     let mut claims = Claims::default();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -58,36 +59,36 @@ pub(crate) fn claims(headers: &HeaderMap) -> S3Result<Claims> {
     Ok(claims)
 }
 
-/// Returns true when a digest in hex is the SHA-256 of a body.
+/// Returns true if a hex digest is the SHA-256 of the body.
 fn is_sha256(hex: &str, digests: &Digests) -> bool {
     let sum = digests.sums.get(Algorithm::Sha256).and_then(|sum| BASE64_STANDARD.decode(sum).ok());
     sum.is_some_and(|sum| hex::encode(sum) == hex)
 }
 
-/// A body under watch.
+/// A watched body.
 pub(crate) struct Bounded<S> {
     inner: S,
     watch: Watch,
     len: usize,
-    /// What is taken from the budget, unless the body is small.
+    /// The memory it takes from the budget, unless it is small.
     size: u64,
     is_told: bool,
     budget: &'static Budget,
     asked: Option<Asked>,
     is_held: bool,
-    /// To be compared at the end.
+    /// Checked at the end of the body.
     compared: Option<(Claims, Hashes)>,
-    /// The SHA-256 that the signature covers, in hex: the protocol layer answers 500 when it is another.
+    /// The signed SHA-256, in hex. If the body has another one, the protocol layer would answer 500.
     signed: Option<(String, Hashes)>,
     ended: bool,
 }
 
-/// Puts a request's body under watch.
+/// Watches the body of a request.
 pub(crate) fn bound(request: Request<RequestBody>, watch: Watch, budget: &'static Budget) -> Request<Bounded<Frames>> {
-    // A checksum that is posted to an object is one of the object. All others are of the body.
+    // When an object is posted, a checksum header is about the object; otherwise it is about the body.
     let is_of_object = request.method() == Method::POST && names_a_key(request.uri().path());
     let claims = if is_of_object { None } else { claims(request.headers()).ok() };
-    // The digests are of the bytes without the framing, which are not seen here.
+    // The digests cover the payload without its framing, and a framed body is not decoded here.
     let compared = claims.filter(|_| !is_framed(request.headers())).map(|claims| {
         let hashes = claims.hashes();
         (claims, hashes)
@@ -104,7 +105,7 @@ pub(crate) fn bound(request: Request<RequestBody>, watch: Watch, budget: &'stati
     if is_compared {
         request.extensions_mut().insert(Digested);
     }
-    // Too long by its own account: not one byte needs to be read.
+    // Its declared length is too large already: nothing needs to be read.
     if len.is_some_and(|len: usize| len > MAX_XML) {
         request.body_mut().len = usize::MAX;
     }
@@ -129,7 +130,8 @@ impl<S> Bounded<S> {
         }
     }
 
-    /// Waits for memory before a large body is read. Of one that does not tell its size, what is free is read first.
+    /// Waits for memory before a large body is read. If the size is unknown, the first [`FREE`](super::budget::FREE)
+    /// bytes are read without.
     fn poll_memory(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.is_held || self.size <= FREE || (!self.is_told && (self.len as u64) < FREE) {
             return Poll::Ready(());
@@ -142,7 +144,7 @@ impl<S> Bounded<S> {
         Poll::Ready(())
     }
 
-    /// Returns true once a body that holds memory should long be here.
+    /// Returns true once a body has held memory for too long.
     fn is_over(&self, cx: &mut Context<'_>) -> bool {
         self.is_held && self.watch.is_over(cx)
     }
@@ -153,7 +155,7 @@ impl<S> Bounded<S> {
         Poll::Ready(Some(Err(std::io::Error::other(message.to_owned()))))
     }
 
-    /// Returns true, once, when the body that is there is not the one whose digest was signed.
+    /// Returns true, once, if the complete body does not have the signed digest.
     fn is_another(&mut self) -> bool {
         self.signed.take().is_some_and(|(digest, hashes)| !is_sha256(&digest, &hashes.finish()))
     }
@@ -194,7 +196,7 @@ impl<S: Stream<Item = Result<Bytes, BodyError>> + Unpin> Stream for Bounded<S> {
                 if let Some((_, hashes)) = &mut self.signed {
                     hashes.update(&bytes);
                 }
-                // The protocol layer looks no further than the length.
+                // The protocol layer stops reading at the declared length.
                 if self.is_told && self.len as u64 == self.size && self.is_another() {
                     return self.not_what_was_signed();
                 }
@@ -247,7 +249,7 @@ mod tests {
         assert!(first.next().await.unwrap().is_ok());
         assert_eq!(BUDGET.left(), 6 << 20);
         assert_eq!(first.count().await, 1);
-        // It was read, and is in memory until the request is answered. What is small comes through.
+        // The body was read and stays in memory until the request is answered. Small bodies still pass.
         assert_eq!(BUDGET.left(), 6 << 20);
         assert_eq!(bounded(&[FREE as usize], Some(FREE as usize), &Watch::default()).count().await, 1);
         assert_eq!(bounded(&[100], None, &Watch::default()).count().await, 1);
@@ -256,7 +258,7 @@ mod tests {
         drop(answered);
         assert!(second.next().await.unwrap().is_ok());
         assert_eq!(BUDGET.left(), 0);
-        // One that does not tell its size may be as large as any.
+        // A body of unknown size may be as large as any.
         let mut untold = bounded(&[FREE as usize, 1], None, &Watch::default());
         assert!(untold.next().await.is_some());
         assert!(untold.next().now_or_never().is_none());

@@ -1,8 +1,8 @@
-//! Memory for what the protocol layer gathers before it uses it: signed chunks, and requests in XML.
+//! Memory for what the protocol layer collects before using it: signed chunks and XML requests.
 //!
-//! Each is bounded by itself; many at once are bounded by a budget that they share. What is small is free. What is larger
-//! takes its size from the budget before it is read, and waits while others have it. It waits with nothing in its hands, and
-//! has only so much time once it has its part, so those that wait always get theirs.
+//! Each is limited in size; together they share a budget. Small ones are free. A larger one takes its size from the
+//! budget before it is read and waits while there is too little left. While waiting it holds nothing, and once it has
+//! its share it must arrive in limited time, so no request waits forever.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,22 +12,22 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::{Sleep, sleep};
 
-/// What is no larger takes nothing. A client's chunk mostly is 64 KiB.
+/// Anything up to this size takes nothing from the budget. Clients mostly use chunks of 64 KiB.
 pub(crate) const FREE: u64 = 64 << 10;
 
-/// How long what took a part of the budget may take to arrive.
+/// How long a body that holds a share of the budget may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What one permit stands for.
+/// The bytes that one permit stands for.
 const UNIT: u64 = 1 << 10;
 
 /// For signed chunks.
 pub(crate) static CHUNKS: Budget = Budget::new(64 << 20);
 
-/// For requests in XML. Parsed, one takes a few times its size.
+/// For XML requests. A parsed one takes several times its size.
 pub(crate) static XML: Budget = Budget::new(32 << 20);
 
-/// So much memory.
+/// An amount of memory that requests share.
 #[derive(Debug)]
 pub(crate) struct Budget(Semaphore);
 
@@ -36,7 +36,7 @@ impl Budget {
         Self(Semaphore::const_new(bytes / UNIT as usize))
     }
 
-    /// Asks for so many bytes, which are no more than there are in all.
+    /// Asks for memory: for at most the whole budget.
     pub(crate) fn ask(&'static self, bytes: u64) -> Asked {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         Asked(Box::pin(self.0.acquire_many(units)))
@@ -50,19 +50,19 @@ impl Budget {
 
 type Acquire = dyn Future<Output = Result<SemaphorePermit<'static>, AcquireError>> + Send + Sync;
 
-/// A part of a budget that was asked for.
+/// A request for a share of a budget.
 pub(crate) struct Asked(Pin<Box<Acquire>>);
 
 impl Asked {
-    /// Waits until others have given back enough.
+    /// Waits until enough has been returned.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Held> {
-        // Nobody closes a budget.
+        // The semaphore is never closed.
         let permit = ready!(self.0.as_mut().poll(cx)).ok();
         Poll::Ready(Held { _permit: permit, end: Box::pin(sleep(PATIENCE)) })
     }
 }
 
-/// A part of a budget, until it is dropped.
+/// A share of a budget; dropping it returns the memory.
 #[derive(Debug)]
 pub(crate) struct Held {
     _permit: Option<SemaphorePermit<'static>>,
@@ -70,7 +70,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Returns true once what it is for should long have arrived.
+    /// Returns true once the body should have arrived long ago.
     pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         self.end.as_mut().poll(cx).is_ready()
     }

@@ -1,8 +1,8 @@
 //! XML that the protocol layer would misread.
 //!
-//! It passes over CDATA sections as if they were not there: the prefix of a lifecycle rule would be that of the whole
-//! bucket, and the version to delete the current one. The bytes of a request are signed, so they cannot be rewritten, and
-//! what holds such a section is refused.
+//! The protocol layer drops CDATA sections: the prefix of a lifecycle rule would then cover the whole bucket, and the
+//! version to delete would be the current one. Request bodies are signed and cannot be rewritten, so a body with a
+//! CDATA section is refused.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,16 +18,16 @@ const START: &[u8] = b"<![CDATA[";
 pub(crate) const MESSAGE: &str =
     "The XML you provided contains a CDATA section, which is not supported. Escape its text instead, for example &amp;";
 
-/// Returns true when text holds a CDATA section.
+/// Returns true if the text contains a CDATA section.
 pub(crate) fn is_in(text: &[u8]) -> bool {
     text.windows(START.len()).any(|window| window == START)
 }
 
-/// A body of XML, which ends with an error where it holds a CDATA section.
+/// An XML body that fails at a CDATA section.
 pub(crate) struct Plain<S> {
     inner: S,
     watch: Watch,
-    /// The last bytes that passed.
+    /// The last bytes seen.
     tail: Vec<u8>,
     found: bool,
 }
@@ -38,7 +38,7 @@ impl<S> Plain<S> {
     }
 
     fn holds_one(&mut self, bytes: &[u8]) -> bool {
-        // A section may begin in one piece and end in another.
+        // A section may start in one piece and continue in the next.
         let head = &bytes[..bytes.len().min(START.len() - 1)];
         self.tail.extend_from_slice(head);
         let found = is_in(&self.tail) || is_in(bytes);

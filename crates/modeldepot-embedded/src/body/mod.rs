@@ -1,4 +1,4 @@
-//! Bodies of requests and answers: on their way to and from a file, and those that the protocol layer gathers in memory.
+//! Bodies of requests and answers: streamed to and from files, or collected in memory by the protocol layer.
 
 pub(crate) mod bounded;
 pub(crate) mod budget;

@@ -1,8 +1,8 @@
-//! A body on its way into a file.
+//! Receives a body into a file.
 //!
-//! Frames are gathered to about a mebibyte; each batch is hashed and written in one hop to a blocking thread while
-//! the next one arrives. Two batches are the most that is held, whatever the size of the object, and no thread waits
-//! for a slow client.
+//! Frames are collected into batches of about 1 MiB. Each batch is hashed and written in a single hop to a blocking
+//! thread while the next one arrives. At most two batches are in memory, whatever the size of the object, and no thread
+//! waits for a slow client.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -26,39 +26,39 @@ use crate::disk::coding::{self, Encoder};
 use crate::disk::{Disk, Staged};
 use crate::refusal::{custom, internal, is_no_room, no_room};
 
-/// The largest batch. Where many write, batches are smaller.
+/// The largest batch. Many simultaneous uploads use smaller ones.
 const BATCH: usize = 1 << 20;
 
 /// Frames below this size are copied.
 const SMALL: usize = 16 << 10;
 
-/// A batch of each makes up all that is held for clients that stand still.
+/// What the batches of all uploads together may hold, even if their clients stall.
 static WRITERS: Transfers = Transfers::new(8 << 20);
 
-/// Batches being written to disk at once. A body that waits for a permit buffers nothing more.
+/// Batches being written at once. A body that waits for a permit reads no further.
 static TURNS: Semaphore = Semaphore::const_new(32);
 
-/// The most S3 takes in one request.
+/// The largest body that S3 accepts in one request.
 pub(crate) const MAX_BODY: u64 = 5 << 30;
 
-/// What is read of a body that does not fit on the disk, so that its client gets to read why.
+/// How much is read of a body that does not fit on the disk, so that the client gets to read the error.
 const FEW: u64 = 64 << 20;
 
 /// How long a client may pause in the middle of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A body to be received.
+/// A body to receive.
 pub(crate) struct Incoming {
     pub(crate) body: Option<StreamingBlob>,
-    /// What the client announced, without the framing of `aws-chunked`.
+    /// The length that the client announced, without `aws-chunked` framing.
     pub(crate) len: Option<u64>,
     pub(crate) claims: Claims,
     pub(crate) trailers: Option<TrailingHeaders>,
-    /// Whether the client sends it only once it is told to.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     pub(crate) waits: bool,
 }
 
-/// A body that arrived whole, was verified and is durable.
+/// A body that arrived completely, matches its digests and is durable.
 pub(crate) struct Received {
     /// `None` if there were no bytes: an empty object needs no file.
     pub(crate) staged: Option<Staged>,
@@ -68,9 +68,9 @@ pub(crate) struct Received {
     pub(crate) coded: bool,
 }
 
-/// Receives a body into a new file. On any error the file is gone.
+/// Receives a body into a new file, which is removed on any error.
 ///
-/// One that cannot fit on the disk is refused before it is read, and one that no longer fits while it is.
+/// A body that does not fit on the disk is refused, if possible before it is read.
 pub(crate) async fn receive(disk: &Arc<Disk>, mut incoming: Incoming) -> S3Result<Received> {
     let (mut body, waits) = (incoming.body.take(), incoming.waits);
     let received = receive_from(disk, &mut body, incoming).await;
@@ -129,8 +129,8 @@ async fn receive_from(disk: &Arc<Disk>, body: &mut Option<StreamingBlob>, incomi
 #[derive(Default)]
 struct Batch {
     frames: Vec<Bytes>,
-    /// Small frames in a row, copied: each would keep the whole buffer that it was read into, and a client may send single
-    /// bytes.
+    /// Consecutive small frames, copied: each frame would keep alive the whole buffer it was read into, and a client
+    /// may send one byte at a time.
     small: BytesMut,
     len: usize,
 }
@@ -175,7 +175,7 @@ fn too_slow() -> S3Error {
     )
 }
 
-/// The protocol layer keeps the types of its body errors to itself, so they are told apart by their names.
+/// Maps the protocol layer's body errors. Their types are private, so they are recognized by name.
 fn body_error(error: StdError) -> S3Error {
     let text = error.to_string();
     let code = if text.contains("too slowly") {
@@ -199,7 +199,7 @@ fn body_error(error: StdError) -> S3Error {
     S3Error::with_source(code, error)
 }
 
-/// Adds the checksums that followed the body to what the client claims.
+/// Adds the checksums in the trailers to those that the client announced.
 fn take_trailers(claims: &mut Claims, trailers: Option<TrailingHeaders>) -> S3Result<()> {
     if claims.trailers.is_empty() {
         return Ok(());
@@ -216,15 +216,15 @@ fn take_trailers(claims: &mut Claims, trailers: Option<TrailingHeaders>) -> S3Re
     Ok(())
 }
 
-/// Reads a body that is refused anyway, so that the client gets to read the answer.
+/// Reads the body of a refused request, so that the client gets to read the answer.
 ///
-/// A server that answers and closes while the client still sends makes many clients report a broken connection
-/// instead of the answer. Clients that wait for `100 Continue` have sent nothing yet.
+/// Many clients report a broken connection if the server answers and closes while they are still sending. Clients that
+/// wait for `100 Continue` have sent nothing yet.
 pub(crate) async fn discard(body: Option<StreamingBlob>, waits_for_continue: bool) {
     discard_at_most(body, waits_for_continue, MAX_BODY).await;
 }
 
-/// Reads no more than so much: a client that sends more than that is told at once, and may miss it.
+/// Reads at most `most` bytes. A client that sends more gets its answer at once and may fail to read it.
 async fn discard_at_most(body: Option<StreamingBlob>, waits_for_continue: bool, most: u64) {
     let Some(mut body) = body else { return };
     if waits_for_continue {
@@ -239,7 +239,7 @@ async fn discard_at_most(body: Option<StreamingBlob>, waits_for_continue: bool, 
     }
 }
 
-/// Writes what is read of an object to a new file. On any error the file is gone.
+/// Copies an object's bytes to a new file, which is removed on any error.
 pub(crate) fn copy(disk: &Arc<Disk>, mut reader: Reader, algorithm: Algorithm) -> S3Result<Received> {
     let mut writer = Writer::new(disk, Hashes::new(&[algorithm]));
     while let Some(piece) = reader.read().map_err(internal)? {
@@ -248,11 +248,11 @@ pub(crate) fn copy(disk: &Arc<Disk>, mut reader: Reader, algorithm: Algorithm) -
     writer.finish(&Claims::default())
 }
 
-/// The file that is written.
+/// The file being written.
 struct Target {
     staged: Staged,
     file: File,
-    /// Compresses, if that pays.
+    /// Present if compressing pays.
     encoder: Option<Encoder>,
 }
 
@@ -281,11 +281,11 @@ impl Target {
     }
 }
 
-/// Hashes bytes and writes them to a file, which is created with the first of them.
+/// Hashes bytes and writes them to a file, which is created at the first write.
 struct Writer {
     disk: Arc<Disk>,
     target: Option<Target>,
-    /// A kilobyte, which need not travel with the writer.
+    /// Boxed: a kilobyte that would otherwise move with the writer.
     hashes: Box<Hashes>,
     len: u64,
 }

@@ -1,8 +1,8 @@
-//! Keeps `aws-chunked` bodies from filling the memory.
+//! Limits the memory that `aws-chunked` bodies take.
 //!
-//! The protocol layer gathers each chunk of such a body before it passes it on, and the client chooses how large a
-//! chunk is: some send the whole object as one. So large unsigned chunks are cut into small ones on their way to the
-//! protocol layer. A signed chunk cannot be cut, its signature is over all of it; there the size is limited, and the larger
+//! The protocol layer collects each chunk of such a body before passing it on, and clients choose the size of their
+//! chunks: some send the whole object as one. So large unsigned chunks are split before they reach the protocol layer.
+//! A signed chunk cannot be split, because its signature covers all of it; these are limited in size, and the larger
 //! ones of all requests share a [`Budget`].
 
 use std::collections::VecDeque;
@@ -16,19 +16,19 @@ use modeldepot_listen::{BodyError, RequestBody};
 
 use super::budget::{Asked, Budget, FREE, Held};
 
-/// Chunks up to this size pass as they are.
+/// Chunks up to this size are passed on unchanged.
 const SMALL: u64 = 1 << 20;
 
 /// The largest signed chunk. Clients that sign chunks use 64 or 128 KiB.
 const MAX_SIGNED: u64 = 1 << 20;
 
-/// The longest line before a chunk.
+/// The longest chunk header.
 const MAX_HEAD: usize = 1024;
 
-/// What the message about a signed chunk that is too large begins with.
+/// How the message about an oversized signed chunk begins.
 pub(crate) const SIGNED: &str = "TooLarge: a signed chunk";
 
-/// Why a body cannot be passed on. What clients are answered follows from the first word.
+/// Why a body cannot be passed on. The first word of the message selects the answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReframeError {
     #[error("FormatError: a chunk does not end where it should")]
@@ -46,28 +46,28 @@ pub(crate) enum ReframeError {
 }
 
 enum State {
-    /// In the line before a chunk, of which this was read.
+    /// In a chunk header, of which this has been read.
     Head(Vec<u8>),
-    /// Before a chunk of this size, with its head, until there is memory for it.
+    /// Waiting for memory for a chunk of this size, whose header is kept.
     Wait(Asked, u64, Vec<u8>),
-    /// In a chunk, or what follows one, that passes as it is.
+    /// In a chunk that is passed on unchanged, with this many bytes left, line end included.
     Pass(u64),
-    /// In a chunk that is cut.
+    /// In a chunk that is being split, with this many bytes left.
     Cut(u64),
-    /// In the line end after a chunk that is cut; so much of it was read.
+    /// In the line end after a split chunk, of which this many bytes have been read.
     End(usize),
-    /// Behind the last chunk, or in something that the protocol layer will refuse.
+    /// After the last chunk, or in something that the protocol layer will refuse.
     Rest,
 }
 
-/// Cuts the large chunks of a body.
+/// Splits the large chunks of a body.
 pub(crate) struct Reframe<S> {
     inner: S,
     budget: &'static Budget,
-    /// For the chunk that is being read, or was handed on last.
+    /// Memory for the chunk being read, or last passed on.
     held: Option<Held>,
     state: State,
-    /// What has come and was not looked at.
+    /// Bytes that have arrived and have not been examined.
     input: Bytes,
     ready: VecDeque<Bytes>,
 }
@@ -78,7 +78,7 @@ impl<S> Reframe<S> {
         Self { inner, budget, held: None, state, input: Bytes::new(), ready: VecDeque::new() }
     }
 
-    /// Takes from what has come until there is something to hand on.
+    /// Examines what has arrived until there is something to pass on.
     fn take(&mut self) -> Result<(), ReframeError> {
         let mut input = std::mem::take(&mut self.input);
         while !input.is_empty() && self.ready.is_empty() {
@@ -166,7 +166,7 @@ where
             }
             let this = &mut *self;
             match &mut this.state {
-                // Who asks for more has used all that came before.
+                // A reader that asks for more has used everything before it.
                 State::Head(_) => this.held = None,
                 State::Wait(asked, size, head) => {
                     this.held = Some(ready!(asked.poll(cx)));
@@ -186,7 +186,7 @@ where
                 return Poll::Ready(Some(Err(ReframeError::Slow)));
             }
             match ready!(Pin::new(&mut self.inner).poll_next(cx)) {
-                // The chunk of length zero says that this was all. Without it, what is missing may be missed by nobody.
+                // Only a chunk of length zero ends a body. Without it the body may have been cut off unnoticed.
                 None if !matches!(self.state, State::Rest) => {
                     self.state = State::Rest;
                     return Poll::Ready(Some(Err(ReframeError::Unfinished)));
@@ -199,7 +199,7 @@ where
     }
 }
 
-/// The data of a body as it comes.
+/// The data frames of a body as they arrive.
 pub(crate) struct Frames(pub(crate) RequestBody);
 
 impl Stream for Frames {
@@ -239,7 +239,7 @@ mod tests {
         Ok(out)
     }
 
-    /// Takes the chunks apart. Returns the data, the size of the largest chunk, and what follows.
+    /// Parses the chunks. Returns the data, the size of the largest chunk, and what follows the last.
     fn parse(mut body: &[u8]) -> (Vec<u8>, usize, Vec<u8>) {
         let (mut data, mut largest) = (Vec::new(), 0);
         loop {
@@ -305,13 +305,13 @@ mod tests {
         let mut first = Reframe::new(body(&[large, large, 5]), &BUDGET);
         let mut second = Reframe::new(body(&[large]), &BUDGET);
         let mut small = Reframe::new(body(&[FREE as usize]), &BUDGET);
-        // The head of its chunk, and then the chunk.
+        // The chunk's header, then the chunk.
         assert!(first.next().await.is_some() && first.next().await.unwrap().unwrap().len() == large + 2);
         assert_eq!(BUDGET.left(), 56 << 10);
-        // Another waits, before it was handed one byte of its own. One that is small needs nothing.
+        // Another large chunk waits before any of its bytes are passed on. A small one does not.
         assert!(second.next().now_or_never().is_none());
         assert_eq!(small.by_ref().count().await, 4);
-        // Who asks for more has used what it had. The others come first.
+        // A reader that asks for more has used what it had, so the first gets no memory before those that wait.
         assert!(first.next().now_or_never().is_none());
         assert!(second.next().await.is_some());
         assert_eq!(second.by_ref().count().await, 3);
@@ -319,7 +319,7 @@ mod tests {
         assert!(first.next().await.is_some());
         assert_eq!(first.by_ref().count().await, 5);
         assert_eq!(BUDGET.left(), 256 << 10);
-        // One that is given up gives back what it had.
+        // A dropped body returns its memory.
         let mut third = Reframe::new(body(&[large]), &BUDGET);
         assert!(third.next().await.is_some() && BUDGET.left() < 256 << 10);
         drop(third);

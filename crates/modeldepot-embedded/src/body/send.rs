@@ -1,4 +1,4 @@
-//! The bytes of an object on their way out.
+//! Sends the bytes of an object.
 //!
 //! Files are read in large pieces on blocking threads, one piece ahead of the socket. A connection holds at most two
 //! pieces.
@@ -23,23 +23,23 @@ use crate::disk::Pin;
 use crate::disk::coding::Decoder;
 use crate::index::record::Segment;
 
-/// The largest piece. Where many read, pieces are smaller.
+/// The largest piece. Many simultaneous downloads use smaller ones.
 const PIECE: usize = 512 << 10;
 
-/// Two pieces of each make up all that readers hold, beside what waits to be written to sockets.
+/// What the pieces of all downloads together may hold, besides what waits in socket buffers.
 static READERS: Transfers = Transfers::new(2 << 20);
 
-/// A stretch of a file that is still to be read.
+/// A range of a file that is still to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
     blob: BlobId,
     offset: u64,
     len: u64,
-    /// How much the whole file holds, if it is compressed.
+    /// The uncompressed size of the file, if it is compressed.
     coded: Option<u64>,
 }
 
-/// Returns the stretches of files that make up a range of an object.
+/// Returns the file ranges that make up a range of an object.
 fn stretches(segments: &[Segment], range: Range<u64>) -> VecDeque<Stretch> {
     let mut start = 0;
     let mut found = VecDeque::new();
@@ -59,7 +59,7 @@ fn stretches(segments: &[Segment], range: Range<u64>) -> VecDeque<Stretch> {
     found
 }
 
-/// The file that is being read.
+/// The file being read.
 enum Open {
     Plain(File),
     Coded(Decoder),
@@ -74,7 +74,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Opens the first file, so that an object whose bytes are gone is an error before the answer has begun.
+    /// Opens the first file, so that missing bytes are reported before the answer begins.
     pub(crate) fn open(pin: Pin, segments: &[Segment], range: Range<u64>) -> io::Result<Self> {
         let mut reader =
             Self { pin: Arc::new(pin), left: stretches(segments, range), open: None, share: READERS.begin() };

@@ -1,12 +1,13 @@
-//! How much memory one of many transfers may hold: the more there are, the less each. So a thousand clients that stand still
-//! hold little, and a few that are fast have all they need.
+//! How much memory each of several transfers may hold: the more transfers, the less each. So a thousand stalled clients
+//! hold little, and a few fast ones get all they need.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The least that is worth a hop to another thread.
+/// The smallest share that is worth a hop to another thread.
 const LEAST: usize = 8 << 10;
 
-/// Transfers of one kind, and what they hold together, about: one that began when there were fewer keeps what it has.
+/// Transfers of one kind, and roughly what they may hold together: a transfer keeps what it took while there were
+/// fewer.
 pub(crate) struct Transfers {
     budget: usize,
     count: AtomicUsize,
@@ -17,7 +18,7 @@ impl Transfers {
         Self { budget, count: AtomicUsize::new(0) }
     }
 
-    /// Takes one more in.
+    /// Registers a transfer.
     pub(crate) fn begin(&'static self) -> Share {
         self.count.fetch_add(1, Ordering::Relaxed);
         Share(self)
@@ -28,7 +29,7 @@ impl Transfers {
 pub(crate) struct Share(&'static Transfers);
 
 impl Share {
-    /// Returns how much it may hold now, and never more than this.
+    /// Returns how much the transfer may hold now, at most `most`.
     pub(crate) fn size(&self, most: usize) -> usize {
         let count = self.0.count.load(Ordering::Relaxed).max(1);
         (self.0.budget / count).clamp(LEAST.min(most), most)

@@ -8,10 +8,10 @@ use hyper::{Response, StatusCode};
 use super::budget::Held;
 use crate::refusal::plain_error;
 
-/// What was wrong with a body: the answer to it.
+/// The answer to a wrong body: status, code and message.
 type Wrong = (StatusCode, String, String);
 
-/// Remembers what was wrong with a body, and holds the memory for it until the request is answered.
+/// Remembers what was wrong with a body, and holds its memory, until the request is answered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch(Arc<Mutex<Watched>>);
 
@@ -30,17 +30,17 @@ impl Watch {
         self.watched().wrong = Some((status, code.to_owned(), message.to_owned()));
     }
 
-    /// Keeps the memory of a body until the last watch is dropped.
+    /// Keeps a body's memory until the last clone of the watch is dropped.
     pub(super) fn hold(&self, held: Held) {
         self.watched().held = Some(held);
     }
 
-    /// Returns true when the memory has been held for too long.
+    /// Returns true once the memory has been held for too long.
     pub(super) fn is_over(&self, cx: &mut Context<'_>) -> bool {
         self.watched().held.as_mut().is_some_and(|held| held.is_over(cx))
     }
 
-    /// Returns the answer to a body that was wrong.
+    /// Returns the answer, if the body was wrong.
     pub(crate) fn answer(&self) -> Option<Response<s3s::Body>> {
         let (status, code, message) = self.watched().wrong.take()?;
         Some(plain_error(status, &code, &message))

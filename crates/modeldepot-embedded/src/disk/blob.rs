@@ -1,11 +1,11 @@
-//! Names of the files that hold bytes.
+//! Names of the files that hold objects' bytes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Names one file of bytes. Ids are random and never reused, so a file's content never changes once it is referenced.
+/// Names one of these files. Ids are random and never reused, so the content of a referenced file never changes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct BlobId(pub(crate) u128);
 

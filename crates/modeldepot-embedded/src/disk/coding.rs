@@ -1,8 +1,9 @@
-//! Bytes at rest, compressed where it pays.
+//! Compression of stored bytes, where it pays.
 //!
-//! A coded blob is a file in zstd's seekable format: frames that are compressed each for itself, then a table of their
-//! sizes in a frame that decoders skip. So `zstd -d` reads it, and a range costs the frames that it touches. Nothing
-//! but the reader and the writer of blobs knows of it: sizes, digests and ranges are those of what was sent.
+//! A compressed file is in zstd's seekable format: independently compressed frames, then a table of their sizes in a
+//! frame that decoders skip. So `zstd -d` can read it, and reading a range only decompresses the frames it overlaps.
+//! Only the reader and the writer of these files know about compression: sizes, digests and ranges elsewhere refer to
+//! the original bytes.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -10,40 +11,41 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// What is compressed at once, about. Smaller frames would compress worse, larger ones make small ranges dear.
+/// The approximate frame size. Smaller frames compress worse, larger ones make short ranges expensive.
 const FRAME: usize = 256 << 10;
 
-/// The most that a frame may hold, whatever a damaged table says.
+/// The most that a frame may hold, even if a damaged table says more.
 const MOST: u32 = 1 << 20;
 
-/// Above this, twice the time saves a few percent.
+/// Higher levels take twice the time to save a few percent.
 const LEVEL: i32 = 3;
 
-/// How much is tried at each place of a sample.
+/// How much is sampled at each place.
 const SAMPLE: usize = 64 << 10;
 
-/// What is smaller takes a block of the disk anyway.
+/// Smaller data would occupy one disk block in any case.
 const LEAST: usize = 4 << 10;
 
-/// What shrinks by less than a quarter is left as it is: floats shrink by a tenth, and are read often.
+/// The compressed size in percent below which compressing pays. Floats shrink by a tenth and are read often: they stay
+/// as they are.
 const PAYS: usize = 75;
 
-/// Begins the frame that decoders skip.
+/// The magic number of a skippable frame.
 const SKIPPED: u32 = 0x184d_2a5e;
 
-/// Ends the file.
+/// The magic number at the end of the file.
 const SEEKABLE: u32 = 0x8f92_eab1;
 
-/// The number of frames, the kind of the table, and the end.
+/// The size of the footer: the number of frames, the kind of table and the magic number.
 const FOOTER: u64 = 4 + 1 + 4;
 
-/// Decides by the first bytes of a blob whether it will be coded: samples of them are compressed.
+/// Decides from the first batch of a file whether to compress it, by compressing samples.
 pub(crate) fn pays(batch: &[Bytes]) -> bool {
     let len: usize = batch.iter().map(Bytes::len).sum();
     if len < LEAST {
         return false;
     }
-    // Two of three: the head of a file of weights is often JSON, and does not speak for the rest.
+    // Two of three samples must shrink: a file of weights often starts with JSON, which says nothing about the rest.
     let places = [0, len.saturating_sub(SAMPLE) / 2, len.saturating_sub(SAMPLE)];
     let shrinks = |at: &usize| {
         let sample = stretch(batch, *at..(*at + SAMPLE).min(len));
@@ -67,7 +69,7 @@ fn stretch(batch: &[Bytes], range: Range<usize>) -> Vec<u8> {
     copy
 }
 
-/// Writes a coded blob. Between two batches it holds the sizes of the frames and nothing else.
+/// Writes a compressed file. Between batches it only holds the sizes of the frames.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     frames: Vec<(u32, u32)>,
@@ -77,11 +79,11 @@ impl Encoder {
     /// Compresses a batch and writes it.
     pub(crate) fn write(&mut self, mut file: &File, batch: &[Bytes]) -> io::Result<()> {
         let len: usize = batch.iter().map(Bytes::len).sum();
-        // Frames of the same size rather than a small one at the end.
+        // Frames of equal size, rather than a small one at the end.
         let count = len.div_ceil(FRAME).max(1);
         let each = len.div_ceil(count).max(1);
         let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        // A bit that flips on the disk is noticed, which plain files leave to the digests of clients.
+        // Detects bits that flip on the disk. For uncompressed files that is left to the clients' digests.
         compressor.include_checksum(true)?;
         for start in (0..len).step_by(each) {
             let plain = stretch(batch, start..(start + each).min(len));
@@ -121,15 +123,16 @@ struct Frame {
     plain: u32,
 }
 
-/// Reads a range of a coded blob. Of its table it keeps one row: readers that stand still are many, and tables are long.
+/// Reads a range of a compressed file. It keeps one row of the table: there may be many stalled readers, and tables are
+/// long.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     file: File,
-    /// The next that the range touches.
+    /// The next frame that overlaps the range.
     frame: Option<Frame>,
-    /// Where the row of the one after it is, and where the last row that the range touches ends.
+    /// The table rows from the following frame to the last one that overlaps the range.
     rows: Range<u64>,
-    /// How much of the first of them was read, or is before the range.
+    /// How many bytes of the next frame have been read, or lie before the range.
     skip: usize,
 }
 
@@ -141,7 +144,7 @@ fn number(bytes: &[u8]) -> u32 {
     bytes.try_into().map_or(0, u32::from_le_bytes)
 }
 
-/// Reads a row of the table: how long a frame is, and what it holds.
+/// Reads a row of the table: a frame's compressed and uncompressed size.
 fn frame_of(mut table: impl io::Read) -> io::Result<(u32, u32)> {
     let mut row = [0; 8];
     table.read_exact(&mut row)?;
@@ -156,7 +159,7 @@ fn frame_of(mut table: impl io::Read) -> io::Result<(u32, u32)> {
 }
 
 impl Decoder {
-    /// Reads the table of a blob that holds `len` bytes, and keeps what a range of them needs.
+    /// Reads the table of a file that holds `len` bytes uncompressed, and keeps what a range of them needs.
     pub(crate) fn open(mut file: File, len: u64, range: Range<u64>) -> io::Result<Self> {
         let whole = file.metadata()?.len();
         let mut footer = [0; FOOTER as usize];
@@ -174,7 +177,7 @@ impl Decoder {
         for row in 0..table / 8 {
             let (coded, plain) = frame_of(&mut rows)?;
             let plain_end = plain_at + u64::from(plain);
-            // A table that lies may be as long as four billion rows.
+            // A damaged table may claim four billion rows.
             if plain_end > len {
                 return Err(damaged("its frames do not add up"));
             }
@@ -196,10 +199,10 @@ impl Decoder {
         Ok(Self { file, frame, rows: touched, skip })
     }
 
-    /// Reads the next bytes, at most so many, and none at the end.
+    /// Reads the next bytes, at most `most`, and none at the end.
     ///
-    /// What is left of a frame is not kept: many readers that stand still would hold one each. So less than a frame at a
-    /// time costs the work again.
+    /// The rest of a decompressed frame is not kept, because many stalled readers would hold one each. Reads smaller
+    /// than a frame therefore decompress it more than once.
     pub(crate) fn read(&mut self, most: usize) -> io::Result<Bytes> {
         let Some(frame) = self.frame else { return Ok(Bytes::new()) };
         self.file.seek(SeekFrom::Start(frame.at))?;
@@ -256,7 +259,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut encoder = Encoder::default();
         for batch in batches {
-            // As it arrives: in pieces.
+            // In pieces, as it would arrive.
             let pieces: Vec<_> = batch.chunks(60_000).map(Bytes::copy_from_slice).collect();
             encoder.write(&file, &pieces).unwrap();
         }
@@ -282,11 +285,11 @@ mod tests {
         assert!(pays(&batch(text(1 << 20))) && pays(&batch(text(5000))));
         assert!(!pays(&batch(text(1000))), "too small to matter");
         assert!(!pays(&batch(noise(1 << 20))));
-        // Weights: the exponents of floats of one size are alike, the rest is noise.
+        // Weights: floats of similar size have similar exponents, the rest is noise.
         let floats: Vec<u8> =
             noise(1 << 20).chunks(4).flat_map(|four| [four[0], four[1], four[2], 0x3c | (four[3] & 1)]).collect();
         assert!(!pays(&batch(floats)));
-        // A head that shrinks does not speak for the rest.
+        // A compressible start says nothing about the rest.
         assert!(!pays(&batch([text(100_000), noise(900_000)].concat())));
     }
 
@@ -348,7 +351,7 @@ mod tests {
                 file.seek(SeekFrom::Start(place)).unwrap();
                 file.write_all(&[byte[0] ^ (1 << bit)]).unwrap();
             }
-            // Either it is noticed, or it was a bit that means nothing.
+            // Either the damage is detected, or the bit had no meaning.
             if let Ok(found) = read(&file, plain.len() as u64, 0..plain.len() as u64, 1 << 20) {
                 prop_assert!(!cut && found == plain);
             }

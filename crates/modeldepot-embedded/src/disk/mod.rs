@@ -1,15 +1,15 @@
-//! The data folder: its marks, its lock, and the files that hold bytes.
+//! The data folder: its format file, its lock, and the files that hold bytes.
 //!
 //! ```text
 //! lock        held while a process serves the folder
 //! format      one line, names the layout
 //! index.redb  everything but bytes
-//! reserve     nothing; given up when the disk is full
+//! reserve     zeros; freed when the disk is full
 //! blobs/3f/3f0c…   bytes, one file per id, 256 folders by the first byte
 //! ```
 //!
-//! A blob is written under its final name. Nothing refers to it until a transaction does, so there is nothing to
-//! rename, and whatever no transaction refers to is removed when the folder is opened.
+//! A blob is written under its final name and is unreferenced until a transaction refers to it, so nothing needs to be
+//! renamed. Unreferenced blobs are removed when the folder is opened.
 
 mod blob;
 pub(crate) mod coding;
@@ -31,7 +31,8 @@ use self::room::Room;
 
 const FORMAT: &str = "modeldepot-embedded 1";
 
-/// What a folder becomes that holds more than earlier builds know: versions, compressed files. They must not take it for one of theirs.
+/// The format of a folder with features that earlier builds do not know: versions, compressed files. Earlier builds
+/// refuse to open it.
 const LATER: &str = "modeldepot-embedded 2";
 
 /// An open, locked data folder.
@@ -46,7 +47,7 @@ pub(crate) struct Disk {
     pub(crate) compress: bool,
 }
 
-/// Files that are being read. A file that is removed meanwhile goes when its last reader does.
+/// Files being read. If a pinned file is removed, it is deleted when its last reader finishes.
 #[derive(Debug, Default)]
 struct Pins {
     readers: HashMap<BlobId, usize>,
@@ -54,7 +55,7 @@ struct Pins {
 }
 
 impl Disk {
-    /// Opens a data folder, or makes one of a missing or empty folder.
+    /// Opens a data folder, or creates one in a missing or empty folder.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         private::create_dir_all(folder).map_err(Error::io("create folder", folder))?;
         let mut others = false;
@@ -63,7 +64,7 @@ impl Disk {
             let entry = entry.map_err(Error::io("read folder", folder))?;
             match entry.file_name().to_str() {
                 Some("format") => marked = true,
-                // What a crash while the folder was made leaves, and what a fresh file system has.
+                // Left by a crash while the folder was created, or present in every new file system.
                 Some("lock" | "format.new" | "lost+found") => {}
                 _ => others = true,
             }
@@ -71,7 +72,7 @@ impl Disk {
         if others && !marked {
             return Err(Error::NotADataFolder { folder: folder.to_owned() });
         }
-        // By now it is ours, or becomes so.
+        // The folder is a data folder by now, or is about to become one.
         private::tighten(folder).map_err(Error::io("read", folder))?;
         let lock = lock(folder)?;
         let format = folder.join("format");
@@ -102,37 +103,37 @@ impl Disk {
             }
         }
         disk.create_index()?;
-        // A full disk must not keep the server from starting: existing objects can be read and deleted.
+        // A full disk must not keep the server from starting: existing objects can still be read and deleted.
         if let Err(error) = disk.room.ensure() {
             tracing::warn!(folder = %folder.display(), %error, "no space for the reserve file");
         }
-        // What earlier builds made: the folder keeps others out, and a copy of it should too.
+        // Created by earlier builds. The folder is private, and copies of its files should be as well.
         for path in [folder.join("lock"), format, disk.index(), disk.blobs()] {
             private::tighten(&path).map_err(Error::io("read", &path))?;
         }
         Ok(disk)
     }
 
-    /// Notes that the folder holds what earlier builds do not know, before it does.
+    /// Raises the format of the folder before it holds anything that earlier builds do not know.
     pub(crate) fn raise_format(&self) -> Result<(), Error> {
         let format = self.folder.join("format");
         let found = fs::read_to_string(&format).map_err(Error::io("read", &format))?;
         if found.trim_end() == LATER { Ok(()) } else { self.write_format(LATER) }
     }
 
-    /// Names the layout, all at once.
+    /// Writes the format file atomically.
     fn write_format(&self, name: &str) -> Result<(), Error> {
         let fresh = self.folder.join("format.new");
         let mut options = private::options();
         let file = options.write(true).create(true).truncate(true).open(&fresh);
-        // Synced through the handle that wrote it: Windows does not sync one that only reads.
+        // Synced through the handle that wrote it: Windows cannot sync a read-only handle.
         file.and_then(|mut file| writeln!(file, "{name}").and_then(|()| file.sync_all()))
             .map_err(Error::io("write", &fresh))?;
         fs::rename(&fresh, self.folder.join("format")).map_err(Error::io("rename", &fresh))?;
         self.sync_folder()
     }
 
-    /// Makes an empty file for the index, for its owner alone from the start.
+    /// Creates an empty index file, readable by its owner only.
     fn create_index(&self) -> Result<(), Error> {
         let path = self.index();
         match private::options().write(true).create_new(true).open(&path) {
@@ -145,12 +146,12 @@ impl Disk {
         self.folder.join("index.redb")
     }
 
-    /// Makes the names of the files in the folder itself survive a power cut.
+    /// Makes the names of the files in the folder durable.
     pub(crate) fn sync_folder(&self) -> Result<(), Error> {
         sync(&self.folder)
     }
 
-    /// Returns whether any file holds bytes.
+    /// Returns whether there are any blobs.
     pub(crate) fn has_blobs(&self) -> Result<bool, Error> {
         for first in 0..=u8::MAX {
             let fan = self.blobs().join(format!("{first:02x}"));
@@ -173,17 +174,17 @@ impl Disk {
         self.fan(id).join(id.to_string())
     }
 
-    /// Creates a new file. It is removed again unless it is kept.
+    /// Creates a new file, which is removed again unless it is kept.
     pub(crate) fn create(self: &Arc<Self>) -> io::Result<(Staged, File)> {
         let id = BlobId::random();
         let file = private::options().write(true).create_new(true).open(self.path(id))?;
         Ok((Staged { disk: Arc::clone(self), id, kept: false }, file))
     }
 
-    /// Looks something up and keeps the files it names from being removed until the pin is dropped.
+    /// Runs a lookup and pins the files it returns: they are not removed until the pin is dropped.
     ///
-    /// Lookup and pinning are one step as seen by [`Disk::remove`]: a file is removed only after the transaction that
-    /// drops it, so a lookup either still pins it or no longer finds it.
+    /// [`Disk::remove`] cannot run between the lookup and the pinning, and a file is only removed after the transaction
+    /// that dropped it. So a lookup either pins the file or no longer finds it.
     pub(crate) fn pinned<T, E>(
         self: &Arc<Self>,
         lookup: impl FnOnce() -> Result<(T, Vec<BlobId>), E>,
@@ -197,7 +198,7 @@ impl Disk {
         Ok((found, Pin { disk: Arc::clone(self), blobs }))
     }
 
-    /// Removes files that no transaction refers to any more. Failures are left to the next start.
+    /// Removes files that are no longer referenced. Those that cannot be removed are left to the next start.
     pub(crate) fn remove(&self, ids: &[BlobId]) {
         let free: Vec<_> = {
             let mut pins = self.pins();
@@ -235,11 +236,11 @@ impl Disk {
     }
 
     fn pins(&self) -> MutexGuard<'_, Pins> {
-        // Nothing in between the changes to the two sets can panic, so a poisoned lock guards sound data.
+        // Nothing between changes to the two sets can panic, so the data under a poisoned lock is sound.
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes every file that the index does not know. Returns how many were removed, and which files are there.
+    /// Removes every file that the index does not refer to. Returns how many were removed, and which files remain.
     pub(crate) fn sweep(&self, known: &HashSet<BlobId>) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         for first in 0..=u8::MAX {
@@ -284,7 +285,7 @@ fn sync(folder: &Path) -> Result<(), Error> {
     private::sync_folder(folder).map_err(Error::io("sync", folder))
 }
 
-/// A file on its way to being referred to.
+/// A new file that no transaction refers to yet.
 #[derive(Debug)]
 pub(crate) struct Staged {
     disk: Arc<Disk>,
@@ -297,13 +298,13 @@ impl Staged {
         self.id
     }
 
-    /// Makes the bytes and the file's name survive a power cut.
+    /// Makes the file's bytes and name durable.
     pub(crate) fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()?;
         private::sync_folder(&self.disk.fan(self.id))
     }
 
-    /// Leaves the file in place: a transaction refers to it, or may.
+    /// Keeps the file: a transaction refers to it, or may.
     pub(crate) fn keep(mut self) {
         self.kept = true;
     }
@@ -317,7 +318,7 @@ impl Drop for Staged {
     }
 }
 
-/// Keeps files from being removed.
+/// Keeps files from being removed while it exists.
 #[derive(Debug)]
 pub(crate) struct Pin {
     disk: Arc<Disk>,

@@ -1,8 +1,8 @@
-//! Room on the disk: a reserve that keeps deletes possible when there is none left, and who is told that there is none.
+//! Disk space: a reserve that keeps deletes possible on a full disk, and log messages when the disk is full.
 //!
-//! A delete frees bytes, but first the index has to note it, which takes a little room itself. So a file of a few
-//! mebibytes lies in the data folder for nothing but to be given up in that moment. Until it is there again, new
-//! objects are refused.
+//! Deleting frees bytes, but the index must record it first, which takes a little space itself. So the data folder
+//! holds a file of a few mebibytes whose only purpose is to be shortened at that moment. New objects are refused until
+//! it has its size again.
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
@@ -17,22 +17,22 @@ use redb::{BackendError, StorageBackend};
 
 use crate::private;
 
-/// What the index can still write with when the disk is full.
+/// Space that the index can still use when the disk is full.
 const RESERVE: u64 = 4 << 20;
 
-/// How much of it is given up at once: what the index leaves, others take.
+/// How much of the reserve is freed at once: what the index does not use, other programs may take.
 const STEP: u64 = 1 << 20;
 
-/// What is left to others, and to the index, when a body is measured against the free space.
+/// Space left for the index and other programs when checking whether a body fits.
 const MARGIN: u64 = 1 << 20;
 
-/// The room of one data folder.
+/// The disk space of a data folder.
 #[derive(Debug)]
 pub(crate) struct Room {
     folder: PathBuf,
-    /// How much of the reserve is there.
+    /// The present size of the reserve.
     reserve: Mutex<u64>,
-    /// Whether the last that was said of the disk is that it is full.
+    /// Whether the last message about the disk said that it is full.
     full: AtomicBool,
 }
 
@@ -45,14 +45,14 @@ impl Room {
         self.folder.join("reserve")
     }
 
-    /// Makes sure that the reserve is there, and a little more, so that a new object is not what takes it. A disk that has
-    /// no room for that has none for a new object either.
+    /// Ensures that the reserve is complete and that there is a little more space, so that a new object does not take
+    /// it. Without room for that there is no room for a new object either.
     pub(crate) fn ensure(&self) -> io::Result<()> {
         self.refill()?;
         if self.fits(0) { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
-    /// Makes the reserve, or what is missing of it.
+    /// Restores the reserve to its full size.
     pub(crate) fn refill(&self) -> io::Result<()> {
         let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         if *there >= RESERVE {
@@ -70,7 +70,7 @@ impl Room {
         Ok(())
     }
 
-    /// Gives a piece of the reserve up. Returns whether there was one.
+    /// Frees a piece of the reserve. Returns whether there was any left.
     pub(crate) fn spend(&self) -> bool {
         let mut there = self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         let path = self.path();
@@ -79,12 +79,12 @@ impl Room {
         found > 0 && cut(&path, *there).is_ok()
     }
 
-    /// Returns whether so many bytes will fit, as far as the system says.
+    /// Returns whether this many bytes will fit, as far as the system can tell.
     pub(crate) fn fits(&self, len: u64) -> bool {
         free(&self.folder).is_none_or(|free| len.saturating_add(MARGIN) <= free)
     }
 
-    /// Says once that the disk is full, until it is no longer.
+    /// Logs that the disk is full, once until there is room again.
     pub(crate) fn note_full(&self) {
         if !self.full.swap(true, Ordering::Relaxed) {
             tracing::error!(
@@ -94,7 +94,7 @@ impl Room {
         }
     }
 
-    /// Says that there is room again, if it was said that there is none.
+    /// Logs that there is room again, if a message said that the disk is full.
     pub(crate) fn note_room(&self) {
         if self.full.load(Ordering::Relaxed) && self.full.swap(false, Ordering::Relaxed) {
             tracing::info!(folder = %self.folder.display(), "there is room on the disk again");
@@ -102,7 +102,7 @@ impl Room {
     }
 }
 
-/// Returns how many bytes may still be written to the file system of a folder; `None` if the system does not say.
+/// Returns how many bytes may still be written to the folder's file system; `None` if the system does not say.
 #[cfg(unix)]
 fn free(folder: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(folder).ok()?;
@@ -119,13 +119,13 @@ fn cut(path: &Path, len: u64) -> io::Result<()> {
     if len == 0 { fs::remove_file(path) } else { private::options().write(true).open(path)?.set_len(len) }
 }
 
-/// Makes the reserve as long as it should be. So much of it is there.
+/// Extends the reserve to its full size from `there` bytes.
 fn allocate(path: &Path, there: u64) -> io::Result<()> {
     let file = private::options().write(true).create(true).truncate(false).open(path)?;
     #[cfg(target_os = "linux")]
     match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE) {
         Ok(()) => return Ok(()),
-        // A file system that cannot do it.
+        // The file system does not support it.
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
         Err(error) => return Err(error.into()),
     }
@@ -138,13 +138,13 @@ fn write_zeros(mut file: &File, there: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns whether an error, or what caused it, is that there is no room: on the disk, or in a quota.
+/// Returns whether an error or its cause is a full disk or an exceeded quota.
 pub(crate) fn is_full(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let io = match error.downcast_ref::<io::Error>() {
             Some(io) => Some(io),
-            // The errors of the index name no source.
+            // Errors of the index do not expose their source.
             None => match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
                 (Some(redb::StorageError::Io(io)), ..)
                 | (_, Some(redb::CommitError::Storage(redb::StorageError::Io(io))), ..)
@@ -161,8 +161,8 @@ pub(crate) fn is_full(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// The index's file. A write that finds no room takes from the reserve: after a single access that failed, the index takes
-/// no other until it is opened again.
+/// The index file. A write that finds no space takes it from the reserve: after a single failed access, the index
+/// refuses all others until it is reopened.
 #[derive(Debug)]
 pub(crate) struct Roomy {
     file: FileBackend,
@@ -198,7 +198,7 @@ impl StorageBackend for Roomy {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        // Not by `access`: it reads into what only one attempt can have.
+        // Not through `access`: the buffer can only be borrowed for one attempt.
         let done = self.file.read(offset, out);
         if done.is_err() {
             self.failed.store(true, Ordering::Release);

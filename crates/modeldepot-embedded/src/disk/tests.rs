@@ -50,7 +50,7 @@ fn other_users_see_nothing_of_it() {
         }
     }
 
-    // A new folder, and one that an earlier build or its user made for all to read.
+    // A new folder, and folders that an earlier build or the user made readable or writable by all.
     for made in [None, Some(0o755), Some(0o777)] {
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("data");

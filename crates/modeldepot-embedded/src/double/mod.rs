@@ -1,6 +1,6 @@
-//! What makes the server behave like others, so that tests of clients meet what they will meet elsewhere.
+//! Makes the server behave like others, so that tests of clients meet what they will meet elsewhere.
 //!
-//! Without the feature `testing` there is nothing to set, and every request is answered as it should be.
+//! Without the feature `testing` nothing can be set, and every request is answered normally.
 
 #[cfg(feature = "testing")]
 pub(crate) mod fault;
@@ -22,11 +22,11 @@ use self::fault::{FaultHit, Faults, Injector};
 #[cfg(feature = "testing")]
 use self::rules::AwsRules;
 
-/// The connection never ends by plan.
+/// Cannot happen without the feature `testing`.
 #[cfg(not(feature = "testing"))]
 pub(crate) type Dropped = std::convert::Infallible;
 
-/// How the server differs from a good one on one machine.
+/// How the server deviates from its normal behavior.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Double {
     #[cfg(feature = "testing")]
@@ -76,7 +76,7 @@ impl Double {
         if self.rules.is_some() && a_range { rules::check_source(size) } else { Ok(()) }
     }
 
-    /// Takes a request for encryption as granted, where the server otherwise refuses what it does not do.
+    /// Accepts a request for encryption, which the server otherwise refuses as unsupported.
     pub(crate) fn encrypt(&self, kind: &mut Option<ServerSideEncryption>, key: &mut Option<SSEKMSKeyId>) {
         if self.rules.is_some() {
             (*kind, *key) = (None, None);

@@ -1,6 +1,6 @@
-//! AWS's rules: what its service refuses, and servers on one machine let pass.
+//! AWS's rules: requests that AWS refuses and simple servers accept.
 //!
-//! Each is as AWS documents it, with its code and status, so that a client that passes here has met them.
+//! Each follows AWS's documentation, with its code and status, so that clients tested here have met them.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use url::form_urlencoded;
 use crate::body::receive::discard;
 use crate::head::waits_for_continue;
 
-/// A range is copied only from an object that is larger.
+/// Ranges can only be copied from larger objects.
 const LEAST_SOURCE: u64 = 5 << 20;
 
-/// Rules of AWS to enforce. Those that hold on every bucket, minimum sizes, are always part of it.
+/// Rules of AWS to enforce. Minimum sizes, which apply to every bucket, are always enforced.
 ///
 /// ```
 /// # use modeldepot_embedded::AwsRules;
@@ -25,21 +25,21 @@ const LEAST_SOURCE: u64 = 5 << 20;
 /// ```
 #[derive(Clone, Debug)]
 pub struct AwsRules {
-    /// The region of the service. Requests that are signed for another are refused, and the refusal names it.
+    /// The region of the service. A request signed for another region is refused, and the refusal names this one.
     pub region: String,
-    /// Buckets in other regions: their requests are redirected to it.
+    /// Buckets in other regions, to which their requests are redirected.
     pub elsewhere: BTreeMap<String, String>,
-    /// Whether that is the redirect of a bucket that is new, 307, and not 301.
+    /// Whether to redirect with 307, as for a new bucket, and not with 301.
     pub temporarily: bool,
     /// Session tokens that have expired.
     pub expired_tokens: Vec<String>,
     /// The account that owns every bucket: a request that expects another one is refused.
     pub owner: String,
-    /// Every request must say that its sender pays.
+    /// Whether requests must declare that the requester pays.
     pub requester_pays: bool,
-    /// Every bucket has a default retention: what is stored must come with a checksum.
+    /// Whether every bucket has a default retention: stored objects must come with a checksum.
     pub object_lock: bool,
-    /// The encryption that a policy demands of everything that is stored: `AES256`, `aws:kms`.
+    /// The encryption that a policy requires of everything stored: `AES256`, `aws:kms`.
     pub encryption: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Default for AwsRules {
     }
 }
 
-/// Refuses a range of an object that is too small for it.
+/// Refuses to copy a range of an object that is too small.
 pub(crate) fn check_source(size: u64) -> S3Result<()> {
     if size > LEAST_SOURCE {
         return Ok(());
@@ -69,12 +69,12 @@ pub(crate) fn check_source(size: u64) -> S3Result<()> {
     ))
 }
 
-/// An answer that says no.
+/// A refusing answer.
 struct Refusal {
     status: u16,
     code: &'static str,
     message: String,
-    /// A region that the answer names, in its head and in its body.
+    /// The region to name in the answer's headers and body.
     region: Option<String>,
 }
 
@@ -83,7 +83,7 @@ fn refusal(status: u16, code: &'static str, message: impl Into<String>) -> Refus
 }
 
 impl AwsRules {
-    /// Answers a request, or refuses it by a rule.
+    /// Answers a request, or refuses it according to a rule.
     pub(crate) async fn answer<A>(
         &self,
         request: Request<RequestBody>,
@@ -156,7 +156,7 @@ impl Refusal {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>{named}\
              </Error>"
         );
-        // What answers a HEAD has no body, so all that it says is in its head.
+        // The answer to a HEAD has no body; its headers have to say everything.
         let mut response = Response::new(if is_head { Body::empty() } else { Body::from(body) });
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         let headers = response.headers_mut();
@@ -173,14 +173,14 @@ impl Refusal {
     }
 }
 
-/// What the head of a request says that rules ask for.
+/// What the rules need from the head of a request.
 struct Asked<'a> {
     method: &'a Method,
     headers: &'a HeaderMap,
     query: &'a str,
     bucket: Option<&'a str>,
     key: Option<&'a str>,
-    /// The region that it is signed for.
+    /// The region it is signed for.
     region: Option<&'a str>,
 }
 
@@ -209,7 +209,7 @@ impl<'a> Asked<'a> {
         self.query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Returns true for an object or a part that comes with the request.
+    /// Returns true if the request carries the data of an object or a part.
     fn stores_bytes(&self) -> bool {
         *self.method == Method::PUT && self.key.is_some() && !self.headers.contains_key("x-amz-copy-source")
     }
@@ -218,7 +218,7 @@ impl<'a> Asked<'a> {
         *self.method == Method::POST && self.key.is_none() && self.has("delete")
     }
 
-    /// Returns true for what makes an object, or begins to.
+    /// Returns true if the request creates an object or starts a multipart upload.
     fn creates(&self) -> bool {
         self.key.is_some()
             && (*self.method == Method::PUT && !self.has("partNumber")

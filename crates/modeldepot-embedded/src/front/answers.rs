@@ -1,7 +1,7 @@
-//! Errors as AWS words them, with the id of the request in their head and in their body.
+//! Errors in AWS's words, with the request id in headers and body.
 //!
-//! The protocol layer has a code for each thing that can be wrong, and sometimes another one than S3, or no message.
-//! Clients compare codes and statuses, and people search for the messages.
+//! The protocol layer has a code for each error, but sometimes a different one than S3, or no message. Clients compare
+//! codes and statuses, and people search for the messages.
 
 use std::sync::LazyLock;
 
@@ -17,15 +17,15 @@ use uuid::Uuid;
 use super::xml::escape;
 use crate::head::names_a_key;
 
-/// Names this run of the server, as `x-amz-id-2` names a host of AWS.
+/// Identifies this run of the server, as `x-amz-id-2` identifies a host of AWS.
 static HOST: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_string());
 
-/// What an error is about.
+/// The request and resource that an error is about.
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) id: String,
     path: String,
-    /// Whether the answer names an entity tag without its quotes, as that of `GetObjectAttributes` alone does.
+    /// Whether the answer has an ETag without quotes, which only `GetObjectAttributes` returns.
     bare_tag: bool,
 }
 
@@ -39,7 +39,7 @@ impl About {
         }
     }
 
-    /// Writes the ids into a head.
+    /// Adds the ids to the headers.
     pub(crate) fn stamp(&self, headers: &mut HeaderMap) {
         for (name, value) in [("x-amz-request-id", &self.id), ("x-amz-id-2", &*HOST)] {
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -48,7 +48,7 @@ impl About {
         }
     }
 
-    /// Writes the ids into an answer, and an error as AWS would.
+    /// Adds the ids to an answer, and words an error as AWS would.
     pub(crate) fn finish(&self, answer: &mut Response<s3s::Body>) {
         self.stamp(answer.headers_mut());
         let is_xml = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
@@ -60,7 +60,7 @@ impl About {
             }
             return;
         }
-        // The protocol layer forgets the type where an error has headers of its own.
+        // The protocol layer loses the content type of an error that has headers of its own.
         let is_error =
             answer.status().as_u16() >= 300 && (is_xml || !answer.headers().contains_key(header::CONTENT_TYPE));
         if !is_error {
@@ -100,7 +100,7 @@ impl About {
     }
 }
 
-/// What an error says that was written here or by the protocol layer.
+/// The code and message of an error raised here or in the protocol layer.
 struct Said {
     code: String,
     message: String,
@@ -124,11 +124,11 @@ impl Said {
 }
 
 fn unescape(text: &str) -> String {
-    // The ampersand last: what it was written for is no other name.
+    // The ampersand comes last, so that nothing is unescaped twice.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }
 
-/// Returns the status, the code and the message that AWS answers.
+/// Returns the status, code and message that AWS would answer with.
 fn reworded(status: StatusCode, code: String, message: String) -> (StatusCode, String, String) {
     let other = |status, code: &str, message: &str| (status, code.to_owned(), message.to_owned());
     match (code.as_str(), message.as_str()) {
@@ -188,7 +188,7 @@ fn reworded(status: StatusCode, code: String, message: String) -> (StatusCode, S
 
 const MALFORMED_XML: &str = "The XML you provided was not well-formed or did not validate against our published schema";
 
-/// What AWS says with a code that came without a message.
+/// AWS's message for a code that came without one.
 fn default_message(code: &str) -> &'static str {
     match code {
         "AccessDenied" => "Access Denied",
@@ -218,7 +218,7 @@ fn default_message(code: &str) -> &'static str {
     }
 }
 
-/// Refuses to store an object of which nothing says how long it is: S3 does not take that for an empty one.
+/// Refuses to store an object of unknown length, as S3 does: it does not treat it as empty.
 pub(crate) fn require_length<B>(request: &Request<B>) -> S3Result<()> {
     let headers = request.headers();
     let sets = |name: &str| matches!(name, "acl" | "tagging");
@@ -233,8 +233,8 @@ pub(crate) fn require_length<B>(request: &Request<B>) -> S3Result<()> {
     Ok(())
 }
 
-/// Removes headers that S3 ignores when it cannot read them, and that the protocol layer would refuse. Those that are
-/// signed stay: without them the signature would be another one.
+/// Removes headers that S3 ignores when malformed, and that the protocol layer would refuse. Signed headers stay:
+/// without them the signature would not match.
 pub(crate) fn forgive<B>(request: &mut Request<B>) {
     let signed = signed_headers(request.headers(), request.uri().query().unwrap_or_default());
     let is_signed = |name: &str| signed.split(';').any(|signed| signed == name);
@@ -296,7 +296,7 @@ mod tests {
         let unknown = "<Error><Code>NotImplemented</Code><Message>Unknown operation</Message></Error>";
         let (status, text) = finished("/", 501, unknown);
         assert!(status == 405 && text.contains("<Code>MethodNotAllowed</Code>"), "{text}");
-        // What is no error stays as it is.
+        // Anything that is not an error stays unchanged.
         for body in ["<ListBucketResult/>", "", "<Error>"] {
             assert_eq!(finished("/b", 400, body).1, body);
         }

@@ -1,4 +1,4 @@
-//! What a request was and how it ended, for logs.
+//! What a request asked for and how it ended, for logs.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,18 +12,18 @@ use url::form_urlencoded;
 
 use crate::head::is_form;
 
-/// The longest access key that is told.
+/// The longest access key that is logged in full.
 const LONGEST_KEY: usize = 128;
 
-/// Keys of one line, in bytes.
+/// Bytes of keys per log line.
 const LINE: usize = 2048;
 
-/// Is told of every request, once its answer begins.
+/// A callback for every request, called when its answer begins.
 #[derive(Clone)]
 pub struct OnRequest(Arc<dyn Fn(&Seen) + Send + Sync>);
 
 impl OnRequest {
-    /// Tells this function. It is called on the threads that serve, so it must not wait.
+    /// Wraps a function. It is called on the threads that serve requests, so it must not block.
     pub fn new(tell: impl Fn(&Seen) + Send + Sync + 'static) -> OnRequest {
         OnRequest(Arc::new(tell))
     }
@@ -39,28 +39,28 @@ impl fmt::Debug for OnRequest {
     }
 }
 
-/// A request, without anything that opens a door.
+/// A request as logged, without secrets or signatures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Its id, which the answer has too.
+    /// Its id, which the answer carries too.
     pub request: String,
-    /// The address that it came from.
+    /// The client's address.
     pub remote: Option<IpAddr>,
-    /// The access key that it names. Of a refused request nothing shows that its sender has the secret.
+    /// The access key that it names. If the request was refused, its sender may not know the secret key.
     pub access_key: Option<String>,
-    /// What it asks for, as S3 calls it, as far as the head of the request says.
+    /// The S3 operation, as far as the request's head tells.
     pub operation: &'static str,
-    /// Whether that changes something.
+    /// Whether the operation changes something.
     pub changes: bool,
     /// The bucket, if it names one.
     pub bucket: Option<String>,
-    /// The objects that it is about.
+    /// The keys of the objects concerned.
     pub keys: Vec<String>,
     /// The status of the answer. 0 when the connection ended without one.
     pub status: u16,
 }
 
-/// The keys of a request whose head does not name them, and who signed a form.
+/// The keys of a request whose head does not name them, and the access key of a form.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys(Arc<Mutex<Told>>);
 
@@ -75,7 +75,7 @@ impl Keys {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keys.extend(keys.map(str::to_owned));
     }
 
-    /// Notes the access key of a form.
+    /// Records the access key of a form.
     pub(crate) fn sign(&self, credential: Option<&str>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).access_key = credential.and_then(key_of);
     }
@@ -84,7 +84,7 @@ impl Keys {
 impl Seen {
     /// Reads the head of a request.
     pub(crate) fn of<B>(request: &Request<B>) -> Seen {
-        // The protocol layer decodes a path before it takes it apart, and the names of parameters too.
+        // The protocol layer decodes paths and parameter names before it splits them.
         let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
@@ -116,12 +116,12 @@ impl Seen {
         Seen { request: request.to_owned(), status, ..self }
     }
 
-    /// Returns true for an answer that says that the sender may not.
+    /// Returns true if the answer is that access is denied.
     pub fn is_refused(&self) -> bool {
         matches!(self.status, 401 | 403 | 421 | 429)
     }
 
-    /// Returns the keys by lines of a log, at least one.
+    /// Splits the keys into log lines; returns at least one.
     pub fn lines(&self) -> Vec<&[String]> {
         let (mut lines, mut begin, mut bytes) = (Vec::new(), 0, 0);
         for (at, key) in self.keys.iter().enumerate() {
@@ -136,7 +136,7 @@ impl Seen {
     }
 }
 
-/// Returns what a request asks for, and whether that changes something.
+/// Returns the name of the operation, and whether it changes something.
 fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool) -> (&'static str, bool) {
     let has = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
     match (method.as_str(), bucket, key) {
@@ -172,7 +172,7 @@ fn operation(method: &Method, bucket: bool, key: bool, query: &str, copies: bool
     }
 }
 
-/// Returns what reading, setting and deleting is called of what a query names of a bucket or an object.
+/// Returns the operations that read, set and delete the subresource in a query.
 fn configures(query: &str, key: bool) -> Option<[&'static str; 3]> {
     form_urlencoded::parse(query.as_bytes()).find_map(|(name, _)| match (&*name, key) {
         ("tagging", true) => Some(["GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"]),
@@ -193,7 +193,7 @@ fn configures(query: &str, key: bool) -> Option<[&'static str; 3]> {
     })
 }
 
-/// Returns the access key of a header or of a presigned URL.
+/// Returns the access key in a header or a presigned URL.
 fn access_key(headers: &hyper::HeaderMap, query: &str) -> Option<String> {
     let header = headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let header = header.and_then(|value| value.split("Credential=").nth(1));
@@ -233,11 +233,11 @@ mod tests {
         assert_eq!(seen("POST", "/models?delete&x-id=DeleteObjects", &[]).operation, "DeleteObjects");
         assert_eq!(seen("GET", "/", &[]).operation, "ListBuckets");
         assert_eq!(seen("PUT", "/models/k", &[("x-amz-copy-source", "/a/b")]).operation, "CopyObject");
-        // However it is spelled.
+        // Percent-encoding makes no difference.
         let odd = seen("DELETE", "/models%2Fa%2fvictim?X-Amz-%43redential=bo%2Fx&upload%49d=7", &[]);
         assert_eq!((odd.operation, odd.access_key.as_deref()), ("AbortMultipartUpload", Some("bo")));
         assert_eq!((odd.bucket.as_deref(), odd.keys.as_slice()), (Some("models"), &["a/victim".to_owned()][..]));
-        // What is not known is taken for a change.
+        // Unknown operations count as changes.
         assert_eq!(
             (seen("PATCH", "/models/k", &[]).operation, seen("PATCH", "/models/k", &[]).changes),
             ("Other", true)

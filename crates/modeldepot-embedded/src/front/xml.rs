@@ -1,20 +1,20 @@
-//! XML that every parser reads.
+//! XML that every parser can read.
 //!
-//! XML 1.0 has no way to write most control characters, not even as a reference: one key with U+0001 in it would make a
-//! listing unreadable as a whole. New objects cannot have such keys. Where they come from an older data folder, listings
-//! show U+FFFD in place of each such character, and the keys as they are with `encoding-type=url`.
+//! XML 1.0 cannot express most control characters, not even as references: a single key with U+0001 would make a whole
+//! listing unreadable. New objects cannot have such keys. For those in older data folders, listings show U+FFFD in
+//! place of each such character, and the exact keys with `encoding-type=url`.
 
 use bytes::Bytes;
 use hyper::Response;
 use hyper::header;
 use s3s::{S3Result, s3_error};
 
-/// Returns true for a character that XML 1.0 can write.
+/// Returns true if XML 1.0 can express the character.
 fn is_writable(c: char) -> bool {
     !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Writes text as the content of an element.
+/// Escapes text for use as the content of an element.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -31,10 +31,10 @@ pub(crate) fn check_key(key: &str) -> S3Result<()> {
     }
 }
 
-/// Replaces what no parser would take, and spells the returns that it would take for line ends.
+/// Replaces characters that no parser accepts, and escapes carriage returns, which parsers would read as line ends.
 ///
-/// What the protocol layer writes itself holds neither; it comes from keys and prefixes. Objects are never touched: they
-/// are streams.
+/// The protocol layer's own XML contains neither; they come from keys and prefixes. Objects are never touched, as their
+/// bodies are streams.
 pub(crate) fn repair(answer: &mut Response<s3s::Body>) {
     let is_xml = answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/xml");
     let Some(bytes) = answer.body().bytes().filter(|_| is_xml) else { return };

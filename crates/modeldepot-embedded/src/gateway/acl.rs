@@ -1,5 +1,5 @@
-//! Access control lists: there is one owner, who may do everything, and nobody else. What says that is accepted, and what
-//! would open an object to others is refused, as AWS does for buckets without ACLs.
+//! Access control lists: there is one owner with all rights. Lists that say this are accepted, and any that would grant
+//! access to others are refused, as on AWS for buckets without ACLs.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -7,10 +7,10 @@ use s3s::{S3Request, S3Response, S3Result, s3_error};
 use super::{Gateway, owner};
 use crate::index::stamp::Which;
 
-/// Lists that give nobody but the owner anything.
+/// Canned lists that grant nothing to anyone but the owner.
 const PRIVATE: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];
 
-/// Refuses a list by name, or by grants in headers.
+/// Refuses a canned list, or grants in headers, that would open an object to others.
 pub(super) fn check(canned: Option<&str>, grants: bool) -> S3Result<()> {
     let named = canned.filter(|name| !name.is_empty() && !PRIVATE.contains(name));
     if named.is_none() && !grants {
@@ -24,7 +24,7 @@ pub(super) fn check(canned: Option<&str>, grants: bool) -> S3Result<()> {
     ))
 }
 
-/// Checks the list of a write.
+/// Checks the access control list of a write.
 macro_rules! check_acl {
     ($input:expr) => {
         $crate::gateway::acl::check(
@@ -38,7 +38,7 @@ macro_rules! check_acl {
 }
 pub(super) use check_acl;
 
-/// Refuses a document with grants for others than the owner.
+/// Refuses a document that grants anything to anyone but the owner.
 fn check_document(document: Option<AccessControlPolicy>) -> S3Result<()> {
     let grants = document.and_then(|document| document.grants).unwrap_or_default();
     let own = |grant: &Grant| {

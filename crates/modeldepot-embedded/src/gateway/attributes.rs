@@ -1,4 +1,4 @@
-//! What is known of an object, without its headers or its bytes.
+//! Attributes of an object, without its headers and bytes.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -8,7 +8,7 @@ use crate::checksum::put_sums;
 use crate::index::record::Segment;
 use crate::index::stamp::Which;
 
-/// The most parts of an answer.
+/// The most parts in one answer.
 const MAX_PARTS: usize = 1000;
 
 const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
@@ -21,7 +21,7 @@ impl Gateway {
         let input = req.input;
         let which = Which::parse(input.version_id.as_deref())?;
         refuse_unsupported([(input.sse_customer_key.is_some(), "encryption with your key")])?;
-        // Some send a header for each, some one for all.
+        // Some clients send one header per attribute, others a single one for all.
         let asked: Vec<String> = input
             .object_attributes
             .iter()

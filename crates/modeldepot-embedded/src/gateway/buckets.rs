@@ -1,4 +1,4 @@
-//! Buckets: create, delete, look.
+//! Buckets: create, delete, list, head.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
@@ -8,7 +8,7 @@ use crate::access::rights;
 
 use super::{Gateway, owner, timestamp};
 
-/// The only region there is. S3 spells its location as none at all.
+/// The only region. S3 expresses its location as an empty one.
 const REGION: &str = "us-east-1";
 
 impl Gateway {
@@ -25,7 +25,7 @@ impl Gateway {
         };
         let wanted = prefix.clone().unwrap_or_default();
         let mut buckets = self.run(|store| store.index.buckets()).await?;
-        // The token is the name of the last bucket of the page before.
+        // The token is the last bucket's name of the previous page.
         buckets.retain(|(name, _)| {
             rights.allow(Right::Read, name)
                 && name.starts_with(&wanted)
@@ -58,7 +58,8 @@ impl Gateway {
         super::acl::check_acl!(req.input)?;
         let bucket = req.input.bucket;
         let location = Some(format!("/{bucket}"));
-        // Creating one's own bucket again is a success in us-east-1, and the best answer to a lost reply.
+        // In us-east-1, creating a bucket that you own succeeds. It is also the best answer to a retry whose first
+        // answer was lost.
         self.run(move |store| store.index.create_bucket(&bucket)).await?;
         Ok(S3Response::new(CreateBucketOutput { location }))
     }

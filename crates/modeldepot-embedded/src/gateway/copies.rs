@@ -1,4 +1,4 @@
-//! Copies of whole objects: no byte is copied, the new object refers to the files of the old one.
+//! Copies of whole objects. No bytes are copied: the new object refers to the files of the old one.
 
 use hyper::HeaderMap;
 use s3s::dto::*;
@@ -17,13 +17,14 @@ use crate::index::stamp::Which;
 use crate::refusal::{internal, precondition_failed};
 use crate::store::Store;
 
-/// How many copies are read at once, for their checksums or into a part. Each takes a thread for as long as it takes, and
-/// those are for all requests.
+/// How many copies are read at once, for checksums or into a part. Each occupies a blocking thread throughout, and all
+/// requests share those threads.
 pub(super) static READING: Semaphore = Semaphore::const_new(8);
 
 /// Returns the bucket, key and version that a copy is made from.
 pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(String, String, Option<Which>)> {
-    // AWS takes a bare plus for a space, and so some clients encode keys as if for a form. The protocol layer does not.
+    // AWS reads a bare plus as a space, so some clients encode keys as in a form. The protocol layer does not decode
+    // it.
     let with_plus = headers.get("x-amz-copy-source").and_then(|value| value.to_str().ok());
     let with_plus =
         with_plus.filter(|text| text.contains('+')).map(|text| CopySource::parse(&text.replace('+', "%20")));
@@ -36,7 +37,7 @@ pub(super) fn source(source: &CopySource, headers: &HeaderMap) -> S3Result<(Stri
     }
 }
 
-/// Takes the conditions on the source out of an input.
+/// Takes the conditions on the source from an input.
 macro_rules! source_conditions {
     ($input:expr) => {
         $crate::index::conditions::ReadConditions {
@@ -49,12 +50,12 @@ macro_rules! source_conditions {
 }
 pub(super) use source_conditions;
 
-/// Decides conditions on a source: whatever does not hold is a failed precondition.
+/// Checks the conditions on a source: any that does not hold is a failed precondition.
 pub(super) fn check_source(conditions: &ReadConditions, object: &record::Object) -> S3Result<()> {
     conditions.check(object).map_err(|_| precondition_failed())
 }
 
-/// Computes a checksum over all bytes of an object, which must still have this entity tag.
+/// Computes a checksum of all bytes of an object, which must still have this ETag.
 fn checksum(
     store: &Store,
     (bucket, key, which): &(String, String, Option<Which>),
@@ -78,7 +79,7 @@ impl Gateway {
         let from = source(&input.copy_source, &req.headers)?;
         let to = (input.bucket.clone(), input.key.clone());
         let on_source = source_conditions!(input);
-        // This version of the protocol layer does not know of conditions on the target.
+        // This version of the protocol layer has no conditions on the target.
         let header = |name| req.headers.get(name).and_then(|value| value.to_str().ok()).map(Tags::parse);
         let on_target = self.write_conditions(header("if-match"), header("if-none-match"))?;
         let description = match input.metadata_directive.as_ref().map(MetadataDirective::as_str) {
@@ -101,17 +102,17 @@ impl Gateway {
             ));
         }
         let wanted = Algorithm::parse_requested(input.checksum_algorithm.as_ref())?;
-        // A client that has gone away is not worked for.
+        // No work for clients that have disconnected.
         let reading = match wanted {
             Some(_) => Some(READING.acquire().await.map_err(internal)?),
             None => None,
         };
         let Copied { object: copy, version, from } = self
             .run(move |store| {
-                // Held by the thread that reads, also when the client has left.
+                // Held by the reading thread, even after the client has disconnected.
                 let _reading = reading;
                 let computed = match wanted {
-                    // One that is kept already needs no reading.
+                    // A checksum that is already stored needs no reading.
                     Some(algorithm) => {
                         let (head, _) = store.index.version(&from.0, &from.1, from.2.as_ref(), false)?;
                         let kept = !head.checksums.composite && head.checksums.sums.get(algorithm).is_some();
@@ -127,7 +128,7 @@ impl Gateway {
                     if let Some(description) = description {
                         copy.description = description;
                     }
-                    // Whatever becomes of the metadata, the tags go along unless others are given for them.
+                    // The tags are copied unless others are given, whatever happens to the metadata.
                     copy.description.tags = tags.unwrap_or_else(|| found.description.tags.clone());
                     if let Some((etag, checksums)) = computed {
                         if etag != found.etag {

@@ -1,4 +1,4 @@
-//! CORS rules of buckets: set, read and removed.
+//! CORS rules of buckets: set, get, delete.
 
 use hyper::header::HeaderName;
 use s3s::dto::*;
@@ -14,7 +14,7 @@ const MAX_RULES: usize = 100;
 /// The most origins, headers or exposed headers of one rule.
 const MAX_LIST: usize = 100;
 
-/// The most that all rules of a bucket say, in bytes, as on AWS.
+/// The largest total size of a bucket's rules in bytes, as on AWS.
 const MAX_SIZE: usize = 64 << 10;
 
 const METHODS: [&str; 5] = ["GET", "PUT", "HEAD", "POST", "DELETE"];

@@ -13,7 +13,7 @@ use crate::access::{Logins, Rights, denied, rights};
 use crate::body::bounded::{self, Digested};
 use crate::double::Double;
 
-/// Decides about requests whose signature is right.
+/// Authorizes requests whose signature is valid.
 pub(crate) struct Gate(pub(crate) Arc<Logins>, pub(crate) Double);
 
 #[async_trait::async_trait]
@@ -68,13 +68,13 @@ fn check_source(rights: &Rights, source: &CopySource) -> S3Result<()> {
     }
 }
 
-/// Returns the right that an operation needs on its bucket; `None` for one that looks after itself.
+/// Returns the right that an operation needs on its bucket; `None` if the operation checks rights itself.
 ///
 /// # Errors
 /// `NotImplemented` for every unsupported operation, for all callers.
 fn needed(operation: &str) -> S3Result<Option<Right>> {
     Ok(Some(match operation {
-        // Answers the buckets that may be read.
+        // Lists only the buckets that the caller may read.
         "ListBuckets" => return Ok(None),
         "HeadBucket" | "GetBucketLocation" | "GetBucketVersioning" => Right::Read,
         "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "HeadObject" | "GetObject" => Right::Read,
@@ -82,7 +82,8 @@ fn needed(operation: &str) -> S3Result<Option<Right>> {
         "GetObjectAttributes" | "GetObjectTagging" | "GetObjectAcl" => Right::Read,
         "GetObjectRetention" | "GetObjectLegalHold" => Right::Read,
         "PutObjectTagging" | "DeleteObjectTagging" | "PutObjectAcl" => Right::Write,
-        // What is configured of a bucket may be seen with it. It is changed by those who may delete the bucket.
+        // Reading a bucket's configuration needs the right to read the bucket. Changing it needs the right to delete
+        // the bucket.
         name if name.starts_with("GetBucket") && SERVED.contains(&name) => Right::Read,
         "GetPublicAccessBlock" | "GetObjectLockConfiguration" => Right::Read,
         "PutBucketTagging" | "PutBucketCors" | "PutBucketLifecycleConfiguration" | "PutBucketAcl" => Right::Admin,

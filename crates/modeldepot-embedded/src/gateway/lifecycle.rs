@@ -16,14 +16,14 @@ const MAX_ID: usize = 255;
 /// The longest prefix.
 const MAX_PREFIX: usize = 1024;
 
-/// The most tags that a rule names.
+/// The most tags in one rule.
 const MAX_TAGS: usize = 10;
 
 fn malformed() -> S3Error {
     s3_error!(MalformedXML, "The XML you provided was not well-formed or did not validate against our published schema")
 }
 
-/// Checks rules as AWS does, and refuses what would not be carried out.
+/// Checks rules as AWS does, and refuses those that would not be carried out.
 pub(crate) fn checked(rules: LifecycleRules) -> S3Result<Vec<Rule>> {
     if rules.is_empty() || rules.len() > MAX_RULES {
         return Err(malformed());
@@ -160,7 +160,7 @@ pub(crate) fn written(rule: Rule) -> LifecycleRule {
         LifecycleRuleFilter {
             object_size_greater_than: bytes(larger),
             object_size_less_than: bytes(smaller),
-            // Written even if it is empty: a filter without anything is one that some clients do not read.
+            // Written even when empty: some clients cannot read a filter without content.
             prefix: (count == 0 || !prefix.is_empty()).then_some(prefix),
             tag: tags.pop(),
             ..Default::default()

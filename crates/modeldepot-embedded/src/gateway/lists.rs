@@ -96,7 +96,7 @@ pub(super) fn query(prefix: Option<&str>, delimiter: Option<&str>, max: Option<i
 
 type Encode = fn(&str) -> String;
 
-/// Returns how names are written in the answer. XML cannot spell every key; percent signs can.
+/// Returns how names are encoded in the answer. XML cannot express every key; percent-encoding can.
 pub(super) fn encoder(kind: Option<&EncodingType>) -> S3Result<Encode> {
     match kind.map(EncodingType::as_str) {
         None => Ok(str::to_owned),
@@ -139,7 +139,7 @@ fn split(page: Page<record::Object>, encode: Encode, with_owner: bool) -> (Vec<O
     (contents, prefixes)
 }
 
-/// Spells where the next page starts. Clients must not read it, and the alphabet keeps it safe in a URL.
+/// Encodes where the next page starts. It is opaque to clients and safe in a URL.
 fn write_token(start: &Start) -> String {
     BASE64.encode(match start {
         Start::First => String::new(),

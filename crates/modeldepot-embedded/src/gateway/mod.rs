@@ -1,4 +1,4 @@
-//! The S3 operations. This file is the list of them; how each works is in the files below it.
+//! The S3 operations. This file lists them; the files below it implement them.
 
 mod acl;
 mod attributes;
@@ -39,10 +39,10 @@ impl Gateway {
         Self { store, double }
     }
 
-    /// Runs work that may wait for the disk on a thread that may wait.
+    /// Runs work that may wait for the disk on a blocking thread.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> S3Result<T> + Send + 'static) -> S3Result<T> {
         let store = Arc::clone(&self.store);
-        // What is logged there belongs to the request, too.
+        // Log messages from that thread belong to the request, too.
         let span = tracing::Span::current();
         let work = move || span.in_scope(|| work(&store));
         let done = tokio::task::spawn_blocking(work).await.map_err(internal)?;
@@ -60,7 +60,7 @@ impl Gateway {
     }
 }
 
-/// Refuses what would otherwise be silently ignored.
+/// Refuses features that would otherwise be silently ignored.
 fn refuse_unsupported<const N: usize>(features: [(bool, &str); N]) -> S3Result<()> {
     match features.iter().find(|(asked, _)| *asked) {
         Some((_, feature)) => Err(s3_error!(
@@ -72,7 +72,7 @@ fn refuse_unsupported<const N: usize>(features: [(bool, &str); N]) -> S3Result<(
     }
 }
 
-/// Fields that put, copy and create-multipart-upload have in common and that are not served.
+/// Unsupported fields that put, copy and create-multipart-upload have in common.
 macro_rules! refuse_write_features {
     ($input:expr) => {
         $crate::gateway::acl::check_acl!($input).and($crate::gateway::refuse_unsupported([
@@ -84,7 +84,7 @@ macro_rules! refuse_write_features {
 }
 use refuse_write_features;
 
-/// Takes the descriptive headers out of an input.
+/// Takes the descriptive headers from an input.
 macro_rules! describe {
     ($input:expr) => {
         $crate::gateway::checked($crate::index::record::Description {
@@ -102,7 +102,7 @@ macro_rules! describe {
 }
 use describe;
 
-/// The most user metadata S3 keeps, names and values together.
+/// The most user metadata that S3 accepts, names and values together.
 const MAX_METADATA: usize = 2 << 10;
 
 fn checked(description: Description) -> S3Result<Description> {
@@ -113,7 +113,7 @@ fn checked(description: Description) -> S3Result<Description> {
     Ok(description)
 }
 
-/// Removes `aws-chunked`, which says how the body travelled and not what it is.
+/// Removes `aws-chunked`, which describes the transfer and not the object.
 fn without_framing(encoding: Option<String>) -> Option<String> {
     let left: Vec<_> = encoding?
         .split(',')
@@ -136,15 +136,15 @@ fn size(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// The only owner there is.
+/// The only owner.
 fn owner() -> Owner {
     Owner { display_name: Some("owner".into()), id: Some("owner".into()) }
 }
 
-/// Hands each operation of the protocol to the method that serves it.
+/// Connects each operation of the protocol to its method.
 macro_rules! operations {
     ($($name:literal $operation:ident($input:ident) -> $output:ident;)*) => {
-        /// The operations that are served, by the names that S3 gives them.
+        /// The supported operations, by their S3 names.
         pub(crate) const SERVED: &[&str] = &[$($name),*];
 
         #[async_trait::async_trait]
@@ -155,7 +155,7 @@ macro_rules! operations {
                 }
             )*
 
-            // By default the protocol layer turns a form into a put. Forms are answered before: see `forms`.
+            // By default the protocol layer turns a form into a put. Forms never get here: see `forms`.
             async fn post_object(&self, _: S3Request<PostObjectInput>) -> S3Result<S3Response<PostObjectOutput>> {
                 Err(s3_error!(NotImplemented, "Uploads by form are not implemented"))
             }

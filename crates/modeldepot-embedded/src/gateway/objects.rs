@@ -64,7 +64,7 @@ impl Gateway {
         Ok(S3Response::new(output))
     }
 
-    /// Does everything about a put that can be refused before its body is read.
+    /// Makes every check of a put that is possible before its body is read.
     async fn prepare_put(
         &self,
         input: &mut PutObjectInput,
@@ -93,7 +93,7 @@ impl Gateway {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let rights = rights(&req)?.clone();
         let input = req.input;
-        // To delete the current object is not what it asks for.
+        // An empty version id must not delete the current object.
         if input.version_id.as_deref() == Some("") {
             return Err(s3_error!(InvalidArgument, "Version id cannot be the empty string"));
         }
@@ -175,7 +175,7 @@ impl Gateway {
             let named = object.version_id.filter(|id| !id.is_empty());
             match result {
                 Ok(_) if quiet => {}
-                // A version that was named stays named; a marker that was made, or was the version, is told apart.
+                // A named version is echoed; a delete marker that was created or deleted has its own fields.
                 Ok(done) => deleted.push(DeletedObject {
                     key: Some(object.key),
                     delete_marker: done.marker.then_some(true),
@@ -194,8 +194,8 @@ impl Gateway {
     }
 }
 
-/// Refuses to delete versions for good with a key that may only write: versions are kept to outlive that
-/// key. It is a right of its own on Amazon S3, too.
+/// Refuses to delete versions permanently with a key that may only write: versions are kept to protect against
+/// such a key. On Amazon S3 it is a separate right, too.
 fn may_delete_versions(store: &Store, rights: &Rights, bucket: &str) -> S3Result<()> {
     if rights.allow(Right::Admin, bucket) || store.index.versioning(bucket)? == Versioning::Off {
         return Ok(());
@@ -203,7 +203,7 @@ fn may_delete_versions(store: &Store, rights: &Rights, bucket: &str) -> S3Result
     Err(denied())
 }
 
-/// What must hold of an object that is deleted.
+/// The conditions on an object to delete.
 struct Guard {
     tags: Option<Tags>,
     modified: Option<i64>,
@@ -217,7 +217,7 @@ impl Guard {
             return Ok(());
         }
         let Some(object) = object else {
-            // Deleting nothing succeeds, unless the client says that there is something.
+            // Deleting a missing object succeeds, unless the client says that it exists.
             let conditions = WriteConditions { if_match: self.tags, if_none_match: None };
             return conditions.check(None);
         };
@@ -228,7 +228,7 @@ impl Guard {
     }
 }
 
-/// Returns the checksums that the client announces to send after the body.
+/// Returns the checksums that the client announced to send after the body.
 pub(super) fn announced(headers: &HeaderMap) -> Vec<Algorithm> {
     headers
         .get_all("x-amz-trailer")

@@ -15,10 +15,10 @@ use crate::index::record::{self, Segment};
 use crate::index::stamp::Which;
 use crate::refusal::{custom, internal, precondition_failed};
 
-/// The part of an object that is asked for.
+/// The part of an object that was requested.
 struct Wanted {
     range: ops::Range<u64>,
-    /// The value of `Content-Range`, for less than the whole.
+    /// The value of `Content-Range`, unless it is the whole object.
     content_range: Option<String>,
 }
 
@@ -43,7 +43,7 @@ fn wanted(object: &record::Object, segments: &[Segment], range: Option<&Range>, 
             range.check(object.size).ok().filter(|range| !range.is_empty()).ok_or_else(|| unsatisfiable(object.size))?
         }
         (None, Some(part)) => match part_range(object, segments, part)? {
-            // An empty part, or an empty object: nothing that a Content-Range could say.
+            // An empty part or object, which no Content-Range can describe.
             range if range.is_empty() => return Ok(Wanted { range, content_range: None }),
             range => range,
         },
@@ -80,7 +80,7 @@ fn part_range(object: &record::Object, segments: &[Segment], part: i32) -> S3Res
     Err(invalid())
 }
 
-/// Answers a condition that does not hold. `304` carries the headers that a cache needs.
+/// The answer when a condition does not hold. `304` carries the headers that a cache needs.
 fn unmet(unmet: Unmet, object: &record::Object) -> S3Error {
     match unmet {
         Unmet::PreconditionFailed => precondition_failed(),
@@ -97,7 +97,7 @@ fn unmet(unmet: Unmet, object: &record::Object) -> S3Error {
     }
 }
 
-/// Sets what head and get answer alike.
+/// Sets the fields that head and get have in common.
 macro_rules! fill {
     ($output:expr, $object:expr, $wanted:expr, $checksums:expr, $by_part:expr) => {{
         let object: record::Object = $object;
@@ -108,7 +108,7 @@ macro_rules! fill {
         $output.e_tag = Some(etag(&object.etag));
         $output.version_id = object.stamp.id;
         $output.last_modified = Some(timestamp(object.modified));
-        // The checksum is one of the whole: with a part of it, clients would compare the wrong bytes.
+        // The checksum covers the whole object: with a part of it, clients would compare it with the wrong bytes.
         if $checksums && wanted.is_whole() {
             put_sums!($output, &object.checksums.sums);
             $output.checksum_type = object.checksums.kind();
@@ -139,7 +139,7 @@ macro_rules! read_conditions {
     };
 }
 
-/// Refuses headers that the client wants in the answer and that no answer can hold.
+/// Refuses response header overrides that no answer could carry.
 macro_rules! check_wanted_headers {
     ($input:expr) => {
         $crate::gateway::reads::check_headers(&[
@@ -187,7 +187,7 @@ impl Gateway {
         output.content_language = input.response_content_language.or(output.content_language);
         output.expires = input.response_expires.or(output.expires);
         let mut answer = S3Response::new(output);
-        // This version of the protocol layer does not know of it.
+        // This version of the protocol layer has no field for it.
         if tags > 0 {
             answer.headers.insert("x-amz-tagging-count", HeaderValue::from(tags));
         }

@@ -31,7 +31,7 @@ fn invalid(message: &str) -> s3s::S3Error {
     custom("InvalidTag", StatusCode::BAD_REQUEST, message.to_owned())
 }
 
-/// Letters, numbers and spaces of any language, and what AWS lets stand between them.
+/// Letters, numbers and spaces of any language, and the punctuation that AWS allows.
 fn is_allowed(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || c == ' ' || "+-=._:/@".contains(c))
 }
@@ -68,7 +68,7 @@ pub(crate) fn tags_of_header(header: Option<&str>) -> S3Result<Tags> {
     checked(pairs, OF_OBJECT)
 }
 
-/// Parses the document of a form's field. Returns it as the header of a write.
+/// Parses the tagging document in a form field. Returns it in the form of the header.
 pub(crate) fn tags_of_xml(text: &str) -> S3Result<String> {
     if crate::body::cdata::is_in(text.as_bytes()) {
         return Err(s3_error!(MalformedXML, "{}", crate::body::cdata::MESSAGE));
@@ -92,8 +92,8 @@ fn tag_set(tags: Tags) -> TagSet {
 }
 
 impl Index {
-    /// Gives an object, or another version of it, other tags. Nothing else of it changes, not its time either. Returns the
-    /// id of the version, if the bucket has versions.
+    /// Replaces the tags of an object or a version of it. Nothing else changes, not even its time. Returns the version
+    /// id, if the bucket has versions.
     fn tag(&self, bucket: &str, key: &str, which: Option<&Which>, tags: Tags) -> S3Result<Option<String>> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;

@@ -1,5 +1,5 @@
-//! Settings of buckets that are never set here: clients that look before they act get the answer that AWS gives for a
-//! bucket without them. Setting one is refused by name, as not implemented.
+//! Bucket settings that can never be set here: clients that check them first get AWS's answer for a bucket without
+//! them. Setting one is refused as not implemented.
 
 use hyper::StatusCode;
 use s3s::dto::*;
@@ -16,7 +16,7 @@ fn no_policy() -> S3Error {
     missing("NoSuchBucketPolicy", "The bucket policy does not exist")
 }
 
-/// Operations that end the same for every bucket that there is.
+/// Operations with the same answer for every existing bucket.
 macro_rules! same_for_every_bucket {
     ($($operation:ident($input:ident) -> $output:ident: $answer:expr;)*) => {
         impl Gateway {
@@ -87,7 +87,7 @@ fn all_blocked() -> PublicAccessBlockConfiguration {
 }
 
 impl Gateway {
-    /// Accepts what holds anyway.
+    /// Accepts settings that hold anyway.
     pub(super) async fn put_public_access_block(
         &self,
         req: S3Request<PutPublicAccessBlockInput>,

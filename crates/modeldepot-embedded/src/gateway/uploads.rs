@@ -52,7 +52,7 @@ impl Gateway {
             composite: is_composite(algorithm, asked)?,
             description: describe!(input)?,
         };
-        // Ids of this kind grow with time, which puts the uploads of one key in S3's order.
+        // Ids of this kind grow with time, so uploads of the same key list in S3's order.
         let target = Target { bucket: input.bucket, key: input.key, id: Uuid::now_v7().simple().to_string() };
         let output = CreateMultipartUploadOutput {
             bucket: Some(target.bucket.clone()),
@@ -83,7 +83,7 @@ impl Gateway {
             md5: input.content_md5.take(),
             sums: sums_of!(input),
             trailers: announced(&req.headers),
-            // Whatever the client sends with the part, the upload's own kind is needed to complete it.
+            // Completing the upload needs its own checksum, whatever the client sends with the part.
             wanted: Some(upload.algorithm.unwrap_or(Algorithm::Crc64Nvme)),
         };
         let mut asked: Vec<_> = claims.sums.iter().map(|(algorithm, _)| algorithm).collect();
@@ -94,7 +94,7 @@ impl Gateway {
         let received = receive(&self.store.disk, incoming).await?;
         let part = self.add_part(target, number, received).await?;
         let mut output = UploadPartOutput { e_tag: Some(etag(&part.etag)), ..Default::default() };
-        // Only what the client asked for: an unasked checksum would surprise those that compare all they are given.
+        // Only what the client asked for: some clients verify every checksum they receive.
         put_sums!(output, &part.sums.only(&asked));
         Ok(S3Response::new(output))
     }
@@ -316,7 +316,7 @@ impl Gateway {
     }
 }
 
-/// Parses `bytes=first-last`, the only form S3 takes here.
+/// Parses `bytes=first-last`, the only form that S3 accepts here.
 fn copy_range(range: Option<&str>, size: u64) -> S3Result<std::ops::Range<u64>> {
     let Some(range) = range else {
         return if size > MAX_BODY { Err(too_large()) } else { Ok(0..size) };

@@ -1,4 +1,4 @@
-//! Versions: whether a bucket keeps them, and their listing.
+//! Versions: versioning of a bucket, and listing its versions.
 
 use s3s::dto::*;
 use s3s::{S3Request, S3Response, S3Result, s3_error};

@@ -11,7 +11,7 @@ use crate::disk::BlobId;
 use crate::refusal::{internal, no_such_bucket};
 
 impl Index {
-    /// Creates a bucket. Returns whether it was missing.
+    /// Creates a bucket. Returns false if it existed.
     pub(crate) fn create_bucket(&self, bucket: &str) -> S3Result<bool> {
         self.write(|tx| {
             let mut table = tx.open_table(BUCKETS).map_err(internal)?;
@@ -23,7 +23,7 @@ impl Index {
         })
     }
 
-    /// Deletes an empty bucket and its unfinished uploads. Returns the blobs that nothing refers to any more.
+    /// Deletes an empty bucket and its unfinished uploads. Returns the blobs that are no longer referenced.
     pub(crate) fn delete_bucket(&self, bucket: &str) -> S3Result<Vec<BlobId>> {
         let (start, end) = (place(bucket, ""), after_bucket(bucket));
         self.free(|tx| {
@@ -61,7 +61,7 @@ impl Index {
         Ok(created.value())
     }
 
-    /// Returns all buckets by name, with their time of creation.
+    /// Returns all buckets in order of name, with their creation times.
     pub(crate) fn buckets(&self) -> S3Result<Vec<(String, i64)>> {
         let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BUCKETS).map_err(internal)?;

@@ -7,23 +7,23 @@ use time::OffsetDateTime;
 use crate::index::record::Object;
 use crate::refusal::{no_such_key, precondition_failed};
 
-/// The entity tags that a condition names.
+/// The ETags in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tags {
     Any,
     These(Vec<Tag>),
 }
 
-/// One entity tag of a condition.
+/// One ETag in a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tag {
     value: String,
-    /// Says that the bytes need not be the same. No object has such a tag; proxies that compress make them.
+    /// Equal content only, not equal bytes. No object has a weak tag; compressing proxies produce them.
     weak: bool,
 }
 
 impl Tags {
-    /// Compares as `If-Match` does (RFC 9110, 8.8.3.2): a weak tag vouches for no bytes.
+    /// Compares as `If-Match` does (RFC 9110, 8.8.3.2): a weak tag never matches.
     fn match_strongly(&self, etag: &str) -> bool {
         match self {
             Self::Any => true,
@@ -57,14 +57,14 @@ impl From<ETagCondition> for Tags {
     fn from(condition: ETagCondition) -> Self {
         match condition {
             ETagCondition::Any => Self::Any,
-            // The parser of the protocol layer takes a list of tags for one tag with quotes inside.
+            // The protocol layer parses a list of tags as one tag with quotes inside.
             ETagCondition::ETag(ETag::Strong(list)) => Self::parse(&format!("\"{list}\"")),
             ETagCondition::ETag(ETag::Weak(list)) => Self::parse(&format!("W/\"{list}\"")),
         }
     }
 }
 
-/// What must hold of the object that a write replaces or removes.
+/// The conditions on the object that a write replaces or deletes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WriteConditions {
     pub(crate) if_match: Option<Tags>,
@@ -72,10 +72,10 @@ pub(crate) struct WriteConditions {
 }
 
 impl WriteConditions {
-    /// Takes what a write may ask for: S3 knows `If-Match` with a tag and `If-None-Match: *`, and nothing else.
+    /// Accepts the conditions that S3 supports for writes: `If-Match` with a tag, and `If-None-Match: *`.
     ///
     /// # Errors
-    /// `NotImplemented` for any other, which would otherwise look as if it had been obeyed.
+    /// `NotImplemented` for any other: ignoring it would look as if it had been checked.
     pub(crate) fn of_write(if_match: Option<Tags>, if_none_match: Option<Tags>) -> S3Result<Self> {
         let odd = match (&if_match, &if_none_match) {
             (Some(Tags::Any), _) => "If-Match: * on a write",
@@ -85,7 +85,8 @@ impl WriteConditions {
         Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented: {}", odd))
     }
 
-    /// Decides. Must be called inside the transaction that makes the write visible: anywhere else it is only a hint.
+    /// Checks the conditions. Only decisive inside the transaction that makes the write visible; elsewhere it is a
+    /// hint.
     pub(crate) fn check(&self, current: Option<&Object>) -> S3Result<()> {
         match (&self.if_match, current) {
             (Some(_), None) => return Err(no_such_key()),
@@ -99,7 +100,7 @@ impl WriteConditions {
     }
 }
 
-/// What must hold of an object that is read.
+/// The conditions on an object that is read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadConditions {
     pub(crate) if_match: Option<Tags>,
@@ -108,7 +109,7 @@ pub(crate) struct ReadConditions {
     pub(crate) if_unmodified_since: Option<Timestamp>,
 }
 
-/// Why an object is not answered.
+/// Why an object is not returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unmet {
     PreconditionFailed,
@@ -116,7 +117,7 @@ pub(crate) enum Unmet {
 }
 
 impl ReadConditions {
-    /// Decides in the order of RFC 9110: a tag condition outranks the date condition of its kind.
+    /// Checks in the order of RFC 9110: a tag condition takes precedence over a date condition of its kind.
     pub(crate) fn check(&self, object: &Object) -> Result<(), Unmet> {
         let unmodified = match (&self.if_match, &self.if_unmodified_since) {
             (Some(tags), _) => tags.match_strongly(&object.etag),
@@ -135,7 +136,7 @@ impl ReadConditions {
     }
 }
 
-/// Returns a timestamp of the protocol as seconds since 1970.
+/// Returns a timestamp of the protocol in seconds since 1970.
 pub(crate) fn seconds(timestamp: &Timestamp) -> i64 {
     OffsetDateTime::from(timestamp.clone()).unix_timestamp()
 }

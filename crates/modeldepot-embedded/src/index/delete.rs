@@ -11,15 +11,15 @@ use super::versions::{self, Deleted};
 use crate::disk::BlobId;
 use crate::refusal::internal;
 
-/// With this much room, any number of keys is deleted in one transaction.
+/// With this much free space, any number of keys is deleted in one transaction.
 const PLENTY: u64 = 64 << 20;
 
-/// How many keys are deleted at once where there is less: what the index writes for them fits into the reserve, and what
-/// it gave up for them serves the next.
+/// Keys per transaction when there is less: what the index writes for these fits into the reserve, and the space it
+/// frees serves the next batch.
 const FEW: usize = 16;
 
 impl Index {
-    /// Refuses a delete that would make a marker while the disk is full: it gives no room back, it takes some.
+    /// Refuses a delete that would create a marker while the disk is full: it takes space and frees none.
     fn has_room_to_delete(&self, tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
         match versions::versioning(tx, bucket)? {
             Versioning::Off => Ok(()),
@@ -27,7 +27,8 @@ impl Index {
         }
     }
 
-    /// Deletes an object if `allowed` says so. A missing one is no error. Returns what was done, and the blobs to remove.
+    /// Deletes an object if `allowed` permits it. A missing one is not an error. Returns what was done, and the blobs
+    /// to remove.
     pub(crate) fn delete(
         &self,
         bucket: &str,
@@ -43,7 +44,7 @@ impl Index {
         })
     }
 
-    /// Deletes one version for good, if `allowed` says so of it. A missing one is no error.
+    /// Permanently deletes a version if `allowed` permits it. A missing one is not an error.
     pub(crate) fn delete_version(
         &self,
         bucket: &str,
@@ -59,8 +60,8 @@ impl Index {
         })
     }
 
-    /// Deletes many objects, or versions: in one transaction, or in several where there is little room. Returns for each
-    /// what was done or why not, and the blobs to remove.
+    /// Deletes many objects or versions: in one transaction, or in several if space is short. Returns the outcome for
+    /// each, and the blobs to remove.
     pub(crate) fn delete_many<'a, F: FnOnce(Option<&Object>) -> S3Result<()>>(
         &self,
         bucket: &str,
@@ -69,7 +70,7 @@ impl Index {
         self.delete_while(|_| Ok(()), bucket, keys)
     }
 
-    /// Does the same as long as something holds, which each transaction looks at first.
+    /// Like [`Index::delete_many`], if `holds` succeeds at the start of each transaction.
     pub(crate) fn delete_while<'a, F: FnOnce(Option<&Object>) -> S3Result<()>>(
         &self,
         holds: impl Fn(&WriteTransaction) -> S3Result<()>,
@@ -88,7 +89,7 @@ impl Index {
                     freed.extend(blobs);
                 }
                 Err(error) if results.is_empty() => return Err(error),
-                // What was deleted is deleted. The rest is told why it was not.
+                // Earlier batches are committed. The remaining keys get this error.
                 Err(error) => {
                     let again =
                         || S3Error::with_message(error.code().clone(), error.message().unwrap_or_default().to_owned());

@@ -1,4 +1,4 @@
-//! Whatever is done to objects and uploads, the index knows exactly the files that something needs.
+//! Property: after any operations on objects and uploads, the index references exactly the files that are needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ fn part() -> Part {
     }
 }
 
-/// What should be there: the files of each object, and those of each upload's parts.
+/// The expected state: the files of each object, and those of each upload's parts.
 #[derive(Default)]
 struct Model {
     objects: BTreeMap<usize, Vec<BlobId>>,
@@ -134,7 +134,7 @@ fn apply(index: &Index, model: &mut Model, step: Step, count: usize) -> S3Result
         Step::Complete(key) => match model.uploads.get(&key) {
             Some((_, parts)) if parts.is_empty() => Ok(vec![]),
             Some((id, parts)) => {
-                // All parts but the first are left out, if there are several.
+                // About half of the parts are left out, if there are several.
                 let chosen: Vec<_> = parts.iter().take(parts.len().div_ceil(2)).collect();
                 let named = chosen.iter().map(|(number, part)| CompletedPart {
                     part_number: Some(i32::from(**number)),

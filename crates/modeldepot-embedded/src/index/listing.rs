@@ -1,4 +1,4 @@
-//! Pages of keys: range scans of the object table that step over a common prefix in one seek.
+//! Pages of keys: range scans of the object table that skip a common prefix in one seek.
 
 use s3s::S3Result;
 
@@ -7,7 +7,7 @@ use super::record::Object;
 use super::tables::{BUCKETS, OBJECTS, after_bucket, decode, place};
 use crate::refusal::{internal, no_such_bucket};
 
-/// The most entries S3 answers in a page.
+/// The most entries in a page of S3.
 pub(crate) const MAX_PAGE: usize = 1000;
 
 /// Where a page starts.
@@ -22,7 +22,7 @@ pub(crate) enum Start {
     AfterPrefix(String),
 }
 
-/// What is asked for.
+/// A request for a listing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
     pub(crate) prefix: String,
@@ -33,7 +33,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Returns the common prefix that a key is rolled up into.
+    /// Returns the common prefix under which a key is grouped.
     pub(crate) fn common_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
         let delimiter = self.delimiter.as_deref()?;
         let rest = key.strip_prefix(self.prefix.as_str())?;
@@ -41,9 +41,9 @@ impl Query {
         Some(&key[..end])
     }
 
-    /// Returns where a page starts after a marker that a client chose or was given.
+    /// Returns where a page starts after a client's marker.
     ///
-    /// A marker that is itself a common prefix of this listing means the whole of it: clients page by it.
+    /// If the marker is a common prefix of this listing, the whole group is skipped: clients page by it.
     pub(crate) fn after(&self, marker: String) -> Start {
         if self.common_prefix(&marker) == Some(marker.as_str()) {
             Start::AfterPrefix(marker)
@@ -83,9 +83,9 @@ pub(crate) struct Page<T> {
     pub(crate) truncated: bool,
 }
 
-/// Returns the first byte string after all that begin with this one.
+/// Returns the smallest byte string after all that begin with this one.
 ///
-/// The last byte of a place is a zero or ends a UTF-8 sequence, so it can always be raised by one.
+/// A place ends with a zero byte or a UTF-8 sequence, so its last byte can always be incremented.
 pub(crate) fn successor(mut bytes: Vec<u8>) -> Vec<u8> {
     while let Some(last) = bytes.pop() {
         if last < u8::MAX {
@@ -97,7 +97,7 @@ pub(crate) fn successor(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 impl Index {
-    /// Returns a page of a bucket's objects, without their descriptions: tags and metadata of a page may be megabytes.
+    /// Returns a page of a bucket's objects without descriptions, as tags and metadata of a page may take megabytes.
     pub(crate) fn list(&self, bucket: &str, query: &Query) -> S3Result<Page<Object>> {
         self.page_of(bucket, query, |mut object| {
             object.description = Default::default();
@@ -105,7 +105,7 @@ impl Index {
         })
     }
 
-    /// Returns a page of a bucket's objects as they are.
+    /// Returns a page of a bucket's objects with their descriptions.
     pub(crate) fn list_described(&self, bucket: &str, query: &Query) -> S3Result<Page<Object>> {
         self.page_of(bucket, query, |object| object)
     }
@@ -122,7 +122,7 @@ impl Index {
         let key_at = bucket.len() + 1;
         let mut from = begin.max(match &query.start {
             Start::First => Vec::new(),
-            // The next possible key: this one and a zero byte.
+            // The next possible key is this one followed by a zero byte.
             Start::AfterKey(key) => [place(bucket, key), vec![0]].concat(),
             Start::AfterPrefix(prefix) => successor(place(bucket, prefix)),
         });
@@ -163,7 +163,7 @@ mod tests {
 
     fn index(keys: &BTreeSet<String>) -> (tempfile::TempDir, Index) {
         let folder = tempfile::tempdir().unwrap();
-        // Neighbours whose keys must never show up.
+        // Neighboring buckets, whose keys must never appear.
         let index = Index::open(
             &folder.path().join("index"),
             &["b".into(), "a".into(), "b0".into()],
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    /// What a listing means, said in the plainest way.
+    /// The plainest implementation of a listing.
     fn model(keys: &BTreeSet<String>, query: &Query) -> Vec<String> {
         let mut entries = BTreeSet::new();
         for key in keys.iter().filter(|key| key.starts_with(&query.prefix)) {

@@ -1,7 +1,7 @@
 //! The index: one file of tables, and the transactions on buckets, objects, versions and uploads.
 //!
-//! Every change a client asks for is one write transaction, and every condition it sets is decided inside. Write
-//! transactions run one after another, so what one of them reads holds until it commits.
+//! Every change that a client requests is one write transaction, and its conditions are checked inside. Write
+//! transactions run one at a time, so what a transaction reads stays true until it commits.
 
 mod buckets;
 pub(crate) mod conditions;
@@ -40,13 +40,13 @@ use crate::refusal::internal;
 #[derive(Debug)]
 pub(crate) struct Index {
     pub(crate) opened: Opened,
-    /// The secret of the owner's own programs.
+    /// The secret key of the owner's own programs.
     pub(crate) console_secret: SecretKey,
     room: Arc<Room>,
 }
 
 impl Index {
-    /// Opens the index, makes its tables and the buckets that are missing.
+    /// Opens the index and creates missing tables and buckets.
     pub(crate) fn open(path: &Path, buckets: &[String], room: Arc<Room>) -> Result<Self, Error> {
         let damaged = |source: redb::Error| Error::Index { path: path.to_owned(), source: source.into() };
         let opened = Opened::new(path, Arc::clone(&room)).map_err(damaged)?;
@@ -74,7 +74,7 @@ impl Index {
         Ok(Self { opened, console_secret, room })
     }
 
-    /// Returns every blob that something refers to.
+    /// Returns every referenced blob.
     pub(crate) fn blobs(&self) -> S3Result<HashSet<BlobId>> {
         let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BLOBS).map_err(internal)?;
@@ -85,16 +85,16 @@ impl Index {
         Ok(blobs)
     }
 
-    /// Runs one write transaction that may take room: refused while the disk is full.
+    /// Runs a write transaction that may take disk space: refused while the disk is full.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
         self.room.ensure().map_err(internal)?;
         self.transact(change)
     }
 
-    /// Runs one write transaction that gives room back: committed and durable if `change` succeeds, without a trace if it
-    /// does not.
+    /// Runs a write transaction that frees disk space. It is committed and durable if `change` succeeds, and leaves no
+    /// trace otherwise.
     pub(crate) fn free<T>(&self, change: impl FnOnce(&WriteTransaction) -> S3Result<T>) -> S3Result<T> {
-        // As soon as there is room for the reserve again. Until then this may be what makes some.
+        // Restore the reserve if there is space. If not, this transaction may free some.
         let _ = self.room.refill();
         self.transact(change)
     }
@@ -108,7 +108,7 @@ impl Index {
                     Ok(value)
                 }
                 Err(refused) => {
-                    // Where the file failed, this does too, and says less.
+                    // If the file failed, so does aborting, with a less useful error.
                     let _ = tx.abort();
                     Err(refused)
                 }
@@ -117,7 +117,7 @@ impl Index {
         self.opened.write(work).map_err(internal)?
     }
 
-    /// Returns whether anything refers to a blob.
+    /// Returns true if a blob is referenced.
     pub(crate) fn refers(&self, blob: BlobId) -> S3Result<bool> {
         let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(BLOBS).map_err(internal)?;

@@ -1,4 +1,4 @@
-//! Multipart uploads: what the index does when they begin, grow, complete or are given up.
+//! Multipart uploads in the index: begin, add parts, complete, abort.
 
 use redb::{ReadableTable, WriteTransaction};
 use s3s::dto::CompletedPart;
@@ -16,13 +16,13 @@ use crate::checksum::{Algorithm, Checksums, Sums, composite, fold, mismatch, mul
 use crate::disk::BlobId;
 use crate::refusal::{internal, no_such_bucket};
 
-/// The least size of every part but the last.
+/// The smallest size of every part but the last.
 const MIN_PART: u64 = 5 << 20;
 
 /// The highest part number.
 pub(crate) const MAX_PARTS: u16 = 10_000;
 
-/// Which upload: ids are only valid together with the bucket and key that they were given for.
+/// Identifies an upload: an id is only valid with its bucket and key.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) bucket: String,
@@ -36,7 +36,7 @@ impl Target {
     }
 }
 
-/// What a client says when it completes an upload.
+/// The client's request to complete an upload.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Completion {
     pub(crate) parts: Vec<CompletedPart>,
@@ -47,7 +47,7 @@ pub(crate) struct Completion {
     pub(crate) conditions: WriteConditions,
 }
 
-/// An object that was made of parts, and the id of its version, if its bucket has versions.
+/// An object assembled from parts, and its version id if the bucket has versions.
 pub(crate) type Completed = (Object, Option<String>);
 
 impl Index {
@@ -82,7 +82,7 @@ impl Index {
         }
     }
 
-    /// Adds a part, instead of one with the same number. Returns the blobs to remove.
+    /// Adds a part, replacing one with the same number. Returns the blobs to remove.
     pub(crate) fn put_part(&self, target: &Target, number: u16, part: &Part) -> S3Result<Vec<BlobId>> {
         self.write(|tx| {
             upload(tx, target)?;
@@ -112,12 +112,12 @@ impl Index {
         Ok((parts, false))
     }
 
-    /// Gives an upload up. Returns the blobs to remove.
+    /// Aborts an upload. Returns the blobs to remove.
     pub(crate) fn abort_upload(&self, target: &Target) -> S3Result<Vec<BlobId>> {
         self.abort_upload_if(|_| Ok(()), target)
     }
 
-    /// Does the same if something holds.
+    /// Aborts an upload if `holds` succeeds in the same transaction.
     pub(crate) fn abort_upload_if(
         &self,
         holds: impl Fn(&WriteTransaction) -> S3Result<()>,
@@ -131,9 +131,9 @@ impl Index {
         })
     }
 
-    /// Turns the parts into an object, in one transaction and without touching a byte of them.
+    /// Turns the parts into an object, in one transaction and without reading their bytes.
     ///
-    /// Returns it, and the blobs to remove: those of the object it replaces and of parts that were left out.
+    /// Returns it and the blobs to remove: those of the replaced object and of unused parts.
     pub(crate) fn complete_upload(
         &self,
         target: &Target,
@@ -152,7 +152,8 @@ impl Index {
         })
     }
 
-    /// Returns a page of a bucket's uploads, without their descriptions: by key, then by id. Ids grow with time, so that is S3's order too.
+    /// Returns a page of a bucket's uploads without descriptions, by key, then by id. Ids grow with time, so this is
+    /// S3's order.
     pub(crate) fn uploads(
         &self,
         bucket: &str,
@@ -197,7 +198,7 @@ impl Index {
                     continue 'seek;
                 }
                 let mut upload: Upload = decode(upload.value())?;
-                // Tags and metadata of a page may be megabytes.
+                // Tags and metadata of a page may take megabytes.
                 upload.description = Default::default();
                 page.entries.push(Entry::Key(key.to_owned(), (id.to_owned(), upload)));
             }
@@ -221,7 +222,7 @@ fn upload(tx: &WriteTransaction, target: &Target) -> S3Result<Upload> {
     found.map_or_else(|| Err(no_such_upload()), |bytes| decode(bytes.value()))
 }
 
-/// Forgets an upload and its parts. Returns the blobs that nothing refers to any more.
+/// Removes an upload and its parts. Returns the blobs that are no longer referenced.
 pub(crate) fn forget(tx: &WriteTransaction, place: &[u8], id: &str) -> S3Result<Vec<BlobId>> {
     tx.open_table(UPLOADS).map_err(internal)?.remove((place, id)).map_err(internal)?;
     let mut blobs = Vec::new();
@@ -236,7 +237,7 @@ pub(crate) fn forget(tx: &WriteTransaction, place: &[u8], id: &str) -> S3Result<
     release(tx, blobs.into_iter())
 }
 
-/// Returns the parts that a client names, after comparing what it says of them.
+/// Returns the parts that the client lists, after checking what it says about them.
 fn choose_parts(tx: &WriteTransaction, id: &str, named: &[CompletedPart]) -> S3Result<Vec<(u16, Part)>> {
     if named.is_empty() {
         return Err(s3_error!(MalformedXML, "You must specify at least one part"));
@@ -276,7 +277,7 @@ fn invalid_part() -> S3Error {
     )
 }
 
-/// Makes an object of parts, and verifies what the client says of the whole.
+/// Assembles an object from parts, and checks what the client says about the whole.
 fn assemble(upload: Upload, parts: &[(u16, Part)], completion: &Completion) -> S3Result<(Object, Vec<Segment>)> {
     let all_but_last = &parts[..parts.len() - 1];
     if all_but_last.iter().any(|(_, part)| part.len < MIN_PART) {
@@ -296,7 +297,7 @@ fn assemble(upload: Upload, parts: &[(u16, Part)], completion: &Completion) -> S
     let checksums = checksums(&upload, parts);
     for (algorithm, said) in completion.sums.iter() {
         let kept = checksums.sums.get(algorithm).map(str::to_owned);
-        // A client may say a checksum of the whole though the upload keeps another kind.
+        // The client may send a checksum of the whole although the upload stores another kind.
         let known = kept.or_else(|| whole(algorithm, parts));
         let same = known.as_deref().is_some_and(|known| said == known || without_count(known) == Some(said))
             || whole(algorithm, parts).as_deref() == Some(said);
@@ -324,7 +325,7 @@ fn assemble(upload: Upload, parts: &[(u16, Part)], completion: &Completion) -> S
     Ok((object, segments))
 }
 
-/// Some clients leave out the `-N` of a composite checksum.
+/// Some clients omit the `-N` of a composite checksum.
 fn without_count(sum: &str) -> Option<&str> {
     sum.rsplit_once('-').map(|(digest, _)| digest)
 }
@@ -347,7 +348,7 @@ fn checksums(upload: &Upload, parts: &[(u16, Part)]) -> Checksums {
     Checksums { sums, composite: upload.composite }
 }
 
-/// Returns whether an upload with this algorithm keeps a composite checksum, given what the client asks for.
+/// Returns whether an upload with this algorithm has a composite checksum, given the client's request.
 pub(crate) fn is_composite(algorithm: Option<Algorithm>, asked: Option<bool>) -> S3Result<bool> {
     let refused = |what| Err(S3Error::with_message(S3ErrorCode::InvalidRequest, what));
     match (algorithm, asked) {

@@ -10,13 +10,13 @@ use super::tables::{get, place, require_bucket};
 use super::versions;
 use crate::disk::BlobId;
 
-/// A copy that was made.
+/// The result of a copy.
 #[derive(Debug)]
 pub(crate) struct Copied {
     pub(crate) object: Object,
-    /// The id of its version, if its bucket has versions.
+    /// Its version id, if its bucket has versions.
     pub(crate) version: Option<String>,
-    /// The version that it was made from, if the source's bucket has versions.
+    /// The version it was copied from, if the source's bucket has versions.
     pub(crate) from: Option<String>,
 }
 
@@ -26,12 +26,12 @@ impl Index {
         self.version(bucket, key, None, false).map(|(object, _)| object)
     }
 
-    /// Returns an object and where its bytes are, as of one moment.
+    /// Returns an object and its segments, from one transaction.
     pub(crate) fn find(&self, bucket: &str, key: &str) -> S3Result<(Object, Vec<Segment>)> {
         self.version(bucket, key, None, true)
     }
 
-    /// Returns whether a write would be refused right now. Only a hint: [`Index::put`] decides.
+    /// Returns an error if a write would be refused now. Only a hint: [`Index::put`] decides.
     pub(crate) fn check(&self, bucket: &str, key: &str, conditions: &WriteConditions) -> S3Result<()> {
         self.bucket(bucket)?;
         if *conditions == WriteConditions::default() {
@@ -44,8 +44,8 @@ impl Index {
         }
     }
 
-    /// Makes an object visible if the conditions hold. Returns the id of its version, if the bucket has versions, and the
-    /// blobs that nothing refers to any more.
+    /// Makes an object visible if the conditions hold. Returns its version id, if the bucket has versions, and the
+    /// blobs that are no longer referenced.
     pub(crate) fn put(
         &self,
         bucket: &str,
@@ -62,10 +62,9 @@ impl Index {
         })
     }
 
-    /// Makes a copy visible that shares its bytes with the source. Returns the copy, what it was made from, the id of its
-    /// version and the blobs to remove.
+    /// Makes a copy visible that shares its files with the source.
     ///
-    /// `make` is given the source as of the transaction, decides on conditions on it, and describes the copy.
+    /// `make` gets the source as seen by the transaction, checks the conditions on it, and returns the copy.
     pub(crate) fn copy(
         &self,
         source: (&str, &str, Option<&Which>),

@@ -1,8 +1,7 @@
-//! The open index, and how it is opened again.
+//! The open index, and reopening it.
 //!
-//! Once an access to its file has failed, the index takes no other transaction, though the next might well succeed: the
-//! disk was full, and has room again. What it holds is sound all the same, as it is after a crash. So the next request that
-//! needs it opens it again.
+//! After a failed access to its file, the index refuses all transactions, even if the cause was a full disk that has
+//! space again. Its content is sound, as after a crash. So the next request reopens it.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -15,13 +14,13 @@ use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
 use crate::disk::room::{Room, Roomy};
 use crate::private;
 
-/// The index needs no large cache: the system caches its file anyway, and memory is promised to stay small.
+/// The index needs no large cache: the system caches its file anyway, and the server's memory should stay small.
 const CACHE: usize = 32 << 20;
 
-/// How long those who still use a file that failed are waited for.
+/// How long to wait for those who still use a failed file.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The index while its file is sound.
+/// The index while its file works.
 #[derive(Debug)]
 struct Handle {
     db: Database,
@@ -78,7 +77,7 @@ impl Opened {
         if current.take().is_some() {
             tracing::warn!(index = %self.path.display(), "the index could not be written and is being reopened");
         }
-        // The file is locked until the last transaction on it has ended.
+        // The file stays locked until its last transaction has ended.
         let until = Instant::now() + PATIENCE;
         let handle = loop {
             match self.open() {
@@ -92,7 +91,7 @@ impl Opened {
         Ok(handle)
     }
 
-    /// Begins a transaction; once more if the file failed another just now.
+    /// Begins a transaction, and retries once if the file has just failed another.
     fn begin<T>(
         &self,
         begin: impl Fn(&Database) -> Result<T, redb::TransactionError>,
@@ -118,7 +117,7 @@ impl Opened {
         Ok(work(tx))
     }
 
-    /// Makes every access to the file fail from now on, until it is opened again.
+    /// Makes every access to the file fail until it is reopened.
     #[cfg(test)]
     pub(crate) fn fail(&self) {
         self.handle.read().unwrap().as_ref().unwrap().failed.store(true, Ordering::Release);
@@ -175,7 +174,7 @@ mod tests {
         assert!(failed.is_err());
         assert!(index.head("b", "before").is_ok() && index.bucket("lost").is_err());
         assert!(put(&store, "after").1 && index.head("b", "after").is_ok());
-        // And it is what is found by the next who opens the folder.
+        // The next process to open the folder finds the same.
         drop(store);
         assert!(super::tests::store(folder.path()).index.head("b", "after").is_ok());
     }
@@ -185,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         while store.disk.room.spend() {}
-        // Nothing can be the reserve now.
+        // A folder in its place: the reserve cannot be created.
         std::fs::create_dir(folder.path().join("reserve")).unwrap();
         let (path, stored) = put(&store, "k");
         assert!(!stored && !path.exists());

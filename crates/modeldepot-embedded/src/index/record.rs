@@ -1,4 +1,4 @@
-//! What the index stores: objects, uploads, parts, and which files hold their bytes.
+//! What the index stores: objects, uploads, parts, and the files that hold their bytes.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use crate::checksum::{Algorithm, Checksums, Sums};
 use crate::disk::BlobId;
 use crate::index::stamp::Stamp;
 
-/// A stretch of an object: one whole file.
+/// A segment of an object: one whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) blob: BlobId,
     pub(crate) len: u64,
-    /// The number of the part it was uploaded as; 1 for an object that was put in one piece.
+    /// The part number that it was uploaded with; 1 for an object that was not uploaded in parts.
     pub(crate) part: u16,
     /// Whether the file is compressed.
     pub(crate) coded: bool,
 }
 
-/// Marks a packed part number of a compressed file. There are 10,000 parts at most.
+/// Marks a packed part number as a compressed file. Part numbers go up to 10,000, so the bit is free.
 const CODED: u16 = 1 << 15;
 
 const PACKED: usize = 16 + 8 + 2;
 
-/// Packs segments: an object of 10,000 parts takes 260 kB, a third of what JSON would.
+/// Packs segments: an object of 10,000 parts takes 260 kB, a third of JSON's size.
 pub(crate) fn pack(segments: &[Segment]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(segments.len() * PACKED);
     for segment in segments {
@@ -36,7 +36,7 @@ pub(crate) fn pack(segments: &[Segment]) -> Vec<u8> {
     packed
 }
 
-/// The inverse of [`pack`]; `None` if the bytes are not what it wrote.
+/// The inverse of [`pack`]; `None` if the bytes are malformed.
 pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<Segment>> {
     let (whole, rest) = packed.as_chunks::<PACKED>();
     if !rest.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Vec<Segment>> {
         .collect()
 }
 
-/// The headers that an object is stored and answered with.
+/// The headers that are stored with an object and returned with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Description {
@@ -81,21 +81,21 @@ pub(crate) struct Description {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-/// A visible object. Its segments are kept apart, so that a listing does not read them.
+/// A visible object. Its segments are stored separately, so that listings do not read them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Object {
     pub(crate) size: u64,
     pub(crate) etag: String,
-    /// Seconds since 1970: S3 answers no finer time, and conditions compare what it answered.
+    /// Seconds since 1970: S3 has no finer times, and conditions compare what it answered.
     pub(crate) modified: i64,
-    /// How many parts a multipart upload was completed with; `None` for an object put in one piece.
+    /// The number of parts it was completed with; `None` if it was not uploaded in parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) parts: Option<u32>,
     #[serde(default)]
     pub(crate) checksums: Checksums,
     #[serde(flatten)]
     pub(crate) description: Description,
-    /// Which version it is, in a bucket that keeps versions.
+    /// Its version, in a bucket that keeps versions.
     #[serde(flatten)]
     pub(crate) stamp: Stamp,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Object {
 pub(crate) struct Upload {
     /// Seconds since 1970.
     pub(crate) initiated: i64,
-    /// What the client asked for; without it a CRC64NVME of the whole object is kept.
+    /// The checksum that the client requested; by default a CRC64NVME of the whole object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) algorithm: Option<Algorithm>,
     pub(crate) composite: bool,
@@ -129,7 +129,7 @@ pub(crate) struct Part {
     pub(crate) sums: Sums,
 }
 
-/// The time now, in seconds since 1970.
+/// Returns the current time in seconds since 1970.
 pub(crate) fn now() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }

@@ -1,4 +1,4 @@
-//! What the index keeps about the server itself.
+//! The server's own settings in the index.
 
 use redb::{TableDefinition, TableError, WriteTransaction};
 
@@ -11,7 +11,8 @@ const SETTINGS: TableDefinition<'static, &str, &str> = TableDefinition::new("set
 
 const CONSOLE_SECRET: &str = "console secret";
 
-/// Returns the secret key that goes with [`CONSOLE_KEY`](crate::access::keys::CONSOLE_KEY). It stays the same, so links that it signed outlive a restart.
+/// Returns the secret key for [`CONSOLE_KEY`](crate::access::keys::CONSOLE_KEY). It is kept, so that links signed with
+/// it survive a restart.
 pub(crate) fn console_secret(opened: &Opened, path: &std::path::Path) -> Result<String, Error> {
     let damaged = |source: redb::Error| Error::Index { path: path.to_owned(), source: source.into() };
     let find = || -> Result<Option<String>, redb::Error> {

@@ -1,4 +1,4 @@
-//! Which version an object is, and which one a client names.
+//! Version ids of objects, and version ids that clients send.
 
 use redb::ReadableTable;
 use s3s::{S3Result, s3_error};
@@ -7,16 +7,16 @@ use uuid::Uuid;
 
 use crate::refusal::internal;
 
-/// How S3 calls the version that has no id.
+/// S3's name for the version without an id.
 pub(crate) const NULL: &str = "null";
 
 /// Whether a bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Versioning {
-    /// It never did.
+    /// It never has.
     Off,
     Enabled,
-    /// It did: what it has stays, and new objects replace the null version alone.
+    /// It used to: existing versions stay, and new objects only replace the null version.
     Suspended,
 }
 
@@ -25,7 +25,7 @@ impl Versioning {
         if word == "Enabled" { Self::Enabled } else { Self::Suspended }
     }
 
-    /// The word of the protocol; none for a bucket that never kept versions.
+    /// The protocol's word; `None` for a bucket that never kept versions.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
             Self::Off => None,
@@ -35,14 +35,14 @@ impl Versioning {
     }
 }
 
-/// Which version of its key an object is. In a bucket without versions there is nothing to say.
+/// The version of an object. Empty in a bucket without versions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Stamp {
-    /// `None` is the null version.
+    /// `None` for the null version.
     #[serde(rename = "version", skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
-    /// Grows with every version of the folder. Clocks go back; this does not.
+    /// Grows with every version in the folder. Unlike a clock, it never goes back.
     #[serde(skip_serializing_if = "is_zero")]
     order: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -63,20 +63,20 @@ impl Stamp {
         u64::MAX - self.order
     }
 
-    /// Stamps the version with this number.
+    /// Stamps a new version with this number.
     pub(super) fn new(order: u64, versioning: Versioning) -> Self {
         let id =
             (versioning == Versioning::Enabled).then(|| format!("{order:016x}{:016x}", Uuid::new_v4().as_u64_pair().0));
         Self { id, order, marker: false }
     }
 
-    /// Makes it the stamp of a delete marker.
+    /// Turns it into the stamp of a delete marker.
     pub(super) fn of_marker(self) -> Self {
         Self { marker: true, ..self }
     }
 }
 
-/// A version that a client names.
+/// A version named by a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Which {
     Null,
@@ -84,9 +84,9 @@ pub(crate) enum Which {
 }
 
 impl Which {
-    /// Reads what a client names; `None` for the current version.
+    /// Parses a version id; `None` means the current version.
     pub(crate) fn parse(text: Option<&str>) -> S3Result<Option<Self>> {
-        // An id of another server is one as well, only of nothing here.
+        // Ids of other servers are accepted as ids. They just name nothing here.
         let is_id = |text: &str| {
             (32..=1024).contains(&text.len())
                 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
@@ -113,7 +113,7 @@ impl Which {
         }
     }
 
-    /// Where it would be in the table of versions.
+    /// Returns the version's age, its position in the table of versions.
     pub(super) fn age(&self, nulls: &impl ReadableTable<&'static [u8], u64>, place: &[u8]) -> S3Result<Option<u64>> {
         match self {
             Self::Null => Ok(nulls.get(place).map_err(internal)?.map(|age| age.value())),

@@ -1,4 +1,4 @@
-//! What is configured of a bucket: its tags, CORS rules and lifecycle rules, in a table of their own.
+//! The configuration of buckets: tags, CORS rules and lifecycle rules, in a table of their own.
 
 use redb::{ReadableTable as _, TableDefinition, WriteTransaction};
 use s3s::{S3Result, s3_error};
@@ -9,10 +9,10 @@ use super::Index;
 use super::tables::{BUCKETS, decode, encode, require_bucket};
 use crate::refusal::{internal, no_such_bucket};
 
-/// Bucket and kind → what was configured.
+/// Bucket and kind → configuration.
 const SUBRESOURCES: TableDefinition<'static, (&str, &str), &[u8]> = TableDefinition::new("subresources");
 
-/// The largest. AWS takes 64 kB of CORS rules.
+/// The largest configuration. AWS allows 64 kB of CORS rules.
 const LARGEST: usize = 256 << 10;
 
 /// What can be configured.
@@ -35,13 +35,13 @@ impl Kind {
     }
 }
 
-/// Makes the table.
+/// Creates the table.
 pub(super) fn prepare(tx: &WriteTransaction) -> Result<(), redb::Error> {
     tx.open_table(SUBRESOURCES)?;
     Ok(())
 }
 
-/// Forgets what was configured of a bucket that is deleted.
+/// Removes the configuration of a deleted bucket.
 pub(crate) fn forget(tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
     let mut table = tx.open_table(SUBRESOURCES).map_err(internal)?;
     for kind in Kind::ALL {
@@ -50,7 +50,7 @@ pub(crate) fn forget(tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
     Ok(())
 }
 
-/// Returns what is configured of a bucket, as this transaction sees it.
+/// Returns a bucket's configuration, as this transaction sees it.
 pub(crate) fn configured<T: DeserializeOwned>(tx: &WriteTransaction, bucket: &str, kind: Kind) -> S3Result<Option<T>> {
     let table = tx.open_table(SUBRESOURCES).map_err(internal)?;
     let found = table.get((bucket, kind.name())).map_err(internal)?;
@@ -58,7 +58,7 @@ pub(crate) fn configured<T: DeserializeOwned>(tx: &WriteTransaction, bucket: &st
 }
 
 impl Index {
-    /// Returns what was configured of a bucket.
+    /// Returns a bucket's configuration.
     pub(crate) fn subresource<T: DeserializeOwned>(&self, bucket: &str, kind: Kind) -> S3Result<Option<T>> {
         let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
@@ -69,7 +69,7 @@ impl Index {
         found.map(|bytes| decode(bytes.value())).transpose()
     }
 
-    /// Returns what was configured of all buckets.
+    /// Returns the configurations of all buckets.
     pub(crate) fn subresources<T: DeserializeOwned>(&self, kind: Kind) -> S3Result<Vec<(String, T)>> {
         let tx = self.opened.read().map_err(internal)?;
         let table = tx.open_table(SUBRESOURCES).map_err(internal)?;
@@ -98,7 +98,7 @@ impl Index {
         })
     }
 
-    /// Forgets what was configured of a bucket.
+    /// Removes a bucket's configuration.
     pub(crate) fn delete_subresource(&self, bucket: &str, kind: Kind) -> S3Result<()> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;

@@ -15,14 +15,14 @@ pub(crate) const BUCKETS: TableDefinition<'static, &str, i64> = TableDefinition:
 pub(crate) const OBJECTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("objects");
 /// Place → packed segments.
 pub(crate) const LAYOUTS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("layouts");
-/// Blob → how many objects and parts refer to it.
+/// Blob → number of objects and parts that refer to it.
 pub(super) const BLOBS: TableDefinition<'static, u128, u32> = TableDefinition::new("blobs");
 /// Place and upload id → upload.
 pub(crate) const UPLOADS: TableDefinition<'static, (&[u8], &str), &[u8]> = TableDefinition::new("uploads");
 /// Upload id and part number → part.
 pub(crate) const PARTS: TableDefinition<'static, (&str, u16), &[u8]> = TableDefinition::new("parts");
 
-/// Spells where an object is: bucket, a zero byte (no bucket name has one), key.
+/// The place of an object: bucket, a zero byte (which no bucket name contains), key.
 pub(crate) fn place(bucket: &str, key: &str) -> Vec<u8> {
     let mut place = Vec::with_capacity(bucket.len() + 1 + key.len());
     place.extend_from_slice(bucket.as_bytes());
@@ -68,14 +68,14 @@ pub(crate) fn segments(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<Segm
     found.map_or_else(|| Ok(Vec::new()), |bytes| decode_segments(bytes.value()))
 }
 
-/// Puts an object at a place, instead of what may be there.
+/// Puts an object at a place, replacing any existing one.
 pub(crate) fn replace(
     tx: &WriteTransaction,
     place: &[u8],
     object: &Object,
     segments: &[Segment],
 ) -> S3Result<Vec<BlobId>> {
-    // First the new references, then the old: an object copied onto itself must not lose its bytes in between.
+    // Add the new references before dropping the old: an object copied onto itself must not lose its bytes in between.
     retain(tx, segments.iter().map(|segment| segment.blob))?;
     let freed = remove(tx, place)?;
     let object = encode(object)?;
@@ -94,7 +94,7 @@ pub(crate) fn remove(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<BlobId
     release(tx, layout.into_iter().map(|segment| segment.blob))
 }
 
-/// Counts one more reference to each blob.
+/// Adds a reference to each blob.
 pub(crate) fn retain(tx: &WriteTransaction, blobs: impl Iterator<Item = BlobId>) -> S3Result<()> {
     let mut table = tx.open_table(BLOBS).map_err(internal)?;
     for blob in blobs {
@@ -104,7 +104,7 @@ pub(crate) fn retain(tx: &WriteTransaction, blobs: impl Iterator<Item = BlobId>)
     Ok(())
 }
 
-/// Counts one reference less to each blob. Returns those that have none left.
+/// Drops a reference to each blob. Returns those without any left.
 pub(crate) fn release(tx: &WriteTransaction, blobs: impl Iterator<Item = BlobId>) -> S3Result<Vec<BlobId>> {
     let mut table = tx.open_table(BLOBS).map_err(internal)?;
     let mut freed = Vec::new();

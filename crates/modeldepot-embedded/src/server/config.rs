@@ -1,4 +1,4 @@
-//! How a server is started.
+//! The server's configuration.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,10 +14,10 @@ use crate::error::Error;
 use crate::front::origin::Origin;
 use crate::front::seen::OnRequest;
 
-/// What every S3 server of this kind starts with, and everybody knows.
+/// The public default credentials of S3 servers of this kind.
 const DEFAULT_KEY: &str = "minioadmin";
 
-/// How a server is started.
+/// The server's configuration.
 #[derive(Clone)]
 pub struct Config {
     /// The data folder. A missing or empty one becomes a new data folder.
@@ -28,25 +28,25 @@ pub struct Config {
     pub access_key: String,
     /// The secret key that clients sign with.
     pub secret_key: String,
-    /// A file of key pairs with rights per bucket. With it, the one pair above opens nothing.
+    /// A key file, with rights per bucket. If it is set, the pair above is not accepted.
     pub keys: Option<PathBuf>,
-    /// The origins whose web pages may send requests. Those of any other origin are refused.
+    /// Origins whose web pages may send requests. Pages of other origins are refused.
     pub cors_origins: Vec<Origin>,
-    /// Is told of every request.
+    /// Called for every request.
     pub on_request: Option<OnRequest>,
     /// Buckets that are created if they are missing.
     pub buckets: Vec<String>,
-    /// Compresses new objects on the disk, each if a sample of it shrinks by a quarter. What clients see stays the same.
-    /// A folder that was written so opens without it as well.
+    /// Compresses new objects on disk if a sample of the object shrinks by a quarter. Clients see no difference, and
+    /// the folder can later be opened without this option.
     pub compress: bool,
-    /// Makes the server behave like those that accept `If-Match` and `If-None-Match` on writes and ignore them. For
-    /// tests of clients that must notice.
+    /// Accepts and ignores `If-Match` and `If-None-Match` on writes, as some servers do. For testing that clients
+    /// notice.
     #[cfg(feature = "testing")]
     pub ignore_conditions: bool,
-    /// Makes requests fail by a plan. For tests of clients that must cope.
+    /// Makes requests fail according to a plan. For testing clients.
     #[cfg(feature = "testing")]
     pub faults: Option<Faults>,
-    /// Makes the server enforce rules that AWS has and servers on one machine do not. For tests of clients.
+    /// Enforces AWS's rules, which simple servers do not have. For testing clients.
     #[cfg(feature = "testing")]
     pub aws_rules: Option<AwsRules>,
 }
@@ -67,7 +67,7 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// Returns a configuration with one key pair and no buckets, on a port of this machine that the system chooses.
+    /// Returns a configuration with one key pair and no buckets, on a loopback port chosen by the system.
     pub fn new(data: impl Into<PathBuf>, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
         Self {
             data: data.into(),
@@ -88,7 +88,7 @@ impl Config {
         }
     }
 
-    /// Returns how the server differs from a good one.
+    /// Returns how the server deviates from its normal behavior.
     pub(super) fn double(&self) -> Double {
         #[cfg(feature = "testing")]
         return Double::new(self.ignore_conditions, self.faults.clone(), self.aws_rules.clone());
@@ -105,7 +105,7 @@ impl Config {
                 return Err(Error::EmptyCredentials { which });
             }
         }
-        // It would stand beside the console's own secret, and open nothing.
+        // It would exist beside the console's own secret and never be accepted.
         if self.access_key == CONSOLE_KEY {
             return Err(Error::ReservedAccessKey { access_key: self.access_key.clone() });
         }
@@ -115,7 +115,7 @@ impl Config {
         self.check_buckets()
     }
 
-    /// Returns true when everybody knows the login.
+    /// Returns true if the credentials are the public defaults.
     pub(super) fn is_public(&self) -> bool {
         self.keys.is_none() && self.secret_key == DEFAULT_KEY
     }

@@ -29,7 +29,7 @@ use crate::store::Store;
 use crate::store::saving::{self, Saving};
 use crate::store::sweep::{Sweeper, Swept, sweep};
 
-/// How long work on the disk is waited for once the server is stopped.
+/// How long a stopped server waits for work on the disk.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running server. Dropping it ends it at once; [`Server::stop`] lets running requests finish.
@@ -50,12 +50,12 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Opens and locks the data folder, removes what an earlier crash left, and serves in the background.
+    /// Opens and locks the data folder, removes leftovers of a crash, and serves in the background.
     pub async fn start(config: Config) -> Result<Self, Error> {
         Self::start_with(config, Listen::default()).await
     }
 
-    /// Starts as [`Server::start`] does, with a certificate, or other limits for clients than usual.
+    /// Starts like [`Server::start`], with a certificate or with other limits.
     pub async fn start_with(config: Config, listen: Listen) -> Result<Self, Error> {
         config.check()?;
         let listener =
@@ -95,12 +95,12 @@ impl Server {
         })
     }
 
-    /// Returns the address it listens on, with the port that the system chose.
+    /// Returns the address that the server listens on, with its actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the URL that clients on this machine connect to, without a slash at the end.
+    /// Returns the URL for clients on this machine, without a trailing slash.
     pub fn endpoint(&self) -> String {
         let mut address = self.address;
         if address.ip().is_unspecified() {
@@ -112,17 +112,17 @@ impl Server {
         format!("{}://{address}", if self.encrypted { "https" } else { "http" })
     }
 
-    /// Returns a key pair that may do everything, and that nobody but the owner of the data folder can know.
+    /// Returns a key pair with all rights, known only to the owner of the data folder.
     ///
-    /// For programs that run beside the server, such as a console. It stays the same, so links that it signed outlive a
+    /// For programs that run beside the server, such as a console. It is kept, so that links signed with it survive a
     /// restart.
     pub fn owner_keys(&self) -> (&str, &str) {
         (CONSOLE_KEY, self.store.index.console_secret.expose())
     }
 
-    /// Returns the files that hold an object's bytes, in order, some of them perhaps compressed. An empty object has none.
+    /// Returns the files that hold an object's bytes, in order; some may be compressed. An empty object has none.
     ///
-    /// For people who look after the data folder, and for tests.
+    /// For administrators of the data folder, and for tests.
     pub fn stored_files(&self, bucket: &str, key: &str) -> Result<Vec<PathBuf>, Error> {
         match self.store.index.find(bucket, key) {
             Ok((_, segments)) => Ok(segments.iter().map(|segment| self.store.disk.path(segment.blob)).collect()),
@@ -133,15 +133,16 @@ impl Server {
         }
     }
 
-    /// Returns what compression saves in the data folder, whether or not this server compresses.
+    /// Returns what compression saves in the data folder, whether or not this server compresses new objects.
     pub fn saving(&self) -> Result<Saving, Error> {
         saving::measure(&self.store.disk, &self.store.index)
             .map_err(|error| Error::Index { path: self.store.disk.index(), source: error.into() })
     }
 
-    /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the hour.
+    /// Carries out the lifecycle rules of all buckets as of a time, in seconds since 1970, without waiting for the next
+    /// sweep.
     ///
-    /// For people who look after the data folder, and for tests.
+    /// For administrators of the data folder, and for tests.
     pub async fn sweep_as_of(&self, time: i64) -> Result<Swept, Error> {
         let store = Arc::clone(&self.store);
         blocking(move || {
@@ -151,26 +152,27 @@ impl Server {
         .await
     }
 
-    /// Stops accepting, lets running requests finish for a while, and closes the data folder.
+    /// Stops accepting connections, lets running requests finish for a while, and closes the data folder.
     ///
-    /// Requests that do not end in time are cut off. Work on the disk cannot be: it is awaited for a while more, and
-    /// once it is done another server may open the folder.
+    /// Requests that take too long are cut off. Work on the disk cannot be; it gets some more time, and when it has
+    /// finished, another server can open the folder.
     pub async fn stop(mut self) -> Result<(), Error> {
         self.serving.stop().await;
         self.closed().await;
         Ok(())
     }
 
-    /// Ends at once: to clients it looks as if the process had been killed. No request is finished, no answer sent.
+    /// Ends at once: clients see what they would see if the process had been killed. Running requests are dropped
+    /// unanswered.
     ///
-    /// What a thread is writing to the disk at this moment is awaited, for nothing can interrupt it; whether it is
-    /// acknowledged is another matter. Then another server may open the folder. For tests of clients.
+    /// Disk writes in progress cannot be interrupted and are waited for, whether or not they are ever acknowledged.
+    /// After that, another server can open the folder. For testing clients.
     pub async fn kill(mut self) {
         self.serving.kill().await;
         self.closed().await;
     }
 
-    /// Lets all requests from now on succeed, whatever the plan of faults says.
+    /// Ends all planned faults: later requests are answered normally.
     #[cfg(feature = "testing")]
     pub fn heal(&self) {
         self.double.heal();
@@ -182,10 +184,10 @@ impl Server {
         self.double.faults_hit()
     }
 
-    /// Waits until nothing uses the data folder any more.
+    /// Waits until nothing uses the data folder anymore.
     async fn closed(&mut self) {
         self.sweeper = None;
-        // Work on blocking threads cannot be interrupted, only awaited. Readers hold the disk without the index.
+        // Work on blocking threads can only be waited for. Readers hold the disk but not the index.
         let patience = async {
             while Arc::strong_count(&self.store) > 1 || Arc::strong_count(&self.store.disk) > 1 {
                 sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! How a request is answered: what it passes before the protocol layer, and its answer after it.
+//! The path of a request: the checks before the protocol layer, and the answer after it.
 
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ use crate::head::{is_form, is_framed, waits_for_continue};
 use crate::index::record::now;
 use crate::refusal::plain_error;
 
-/// What answers requests.
+/// Answers requests.
 #[derive(Clone)]
 pub(super) struct Service {
     front: Arc<Front>,
     protocol: S3Service,
-    /// For what does not pass the protocol layer.
+    /// For requests that bypass the protocol layer.
     gateway: Gateway,
     logins: Arc<Logins>,
 }
@@ -52,14 +52,14 @@ fn protocol(gateway: Gateway, logins: Arc<Logins>, double: &Double) -> S3Service
     builder.set_access(Gate(logins, double.clone()));
     let mut config = S3Config::default();
     config.xml_max_body_size = MAX_XML;
-    // Uploads by HTML form are answered before the protocol layer, which would gather them in memory, sees them.
+    // Uploads by HTML form are handled before the protocol layer, which would collect them in memory.
     config.post_object_max_file_size = 0;
     config.form_max_fields_size = 64 << 10;
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.build()
 }
 
-/// Answers a request, and tells of it.
+/// Answers a request, and reports it to the log and the callback.
 pub(super) async fn observed(
     service: Service,
     double: Double,
@@ -81,7 +81,7 @@ pub(super) async fn observed(
     answered
 }
 
-/// Answers a request. An error ends the connection without an answer.
+/// Answers a request. An error closes the connection without an answer.
 async fn answer(
     service: Service,
     double: Double,
@@ -118,14 +118,14 @@ async fn admitted(
     let mut response = double.answer(request, |request| serve(service, request)).await?;
     let headers = response.headers_mut();
     headers.insert(header::SERVER, HeaderValue::from_static("modeldepot-embedded"));
-    // Before the names of all headers are told to a browser.
+    // Before CORS headers list the names of all headers.
     about.stamp(headers);
-    // A client that was refused before it sent its body does not send it. Then the connection cannot be used again,
-    // and the client should hear so instead of finding it closed under its next request.
+    // A client that is refused before sending its body does not send it, which leaves the connection unusable. Tell the
+    // client, so that it does not find the connection closed at its next request.
     if waits && response.status().as_u16() >= 400 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    // The protocol layer answers a ranged GET with 206 but a ranged HEAD with 200, whatever it is told.
+    // The protocol layer answers a ranged GET with 206 but a ranged HEAD with 200.
     if is_head && response.headers().contains_key(header::CONTENT_RANGE) && response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
@@ -133,7 +133,7 @@ async fn admitted(
     Ok(response)
 }
 
-/// Refuses by the head alone, before anything waits for a body: a signature for another service is checked with its body.
+/// Refuses by the head alone, before waiting for a body: a signature for another service is otherwise checked after it.
 fn check_head(logins: &Logins, request: &Request<RequestBody>) -> S3Result<()> {
     let query = request.uri().query().unwrap_or_default();
     signing::check(request.headers(), query)?;
@@ -146,7 +146,7 @@ fn check_head(logins: &Logins, request: &Request<RequestBody>) -> S3Result<()> {
     answers::require_length(request)
 }
 
-/// Refuses a write under a condition that nobody can read: to leave it out would be to write whatever is there.
+/// Refuses a write with an unreadable condition: ignoring it would overwrite any existing object.
 fn check_conditions(request: &Request<RequestBody>) -> S3Result<()> {
     let unread = |value: &HeaderValue| value.to_str().map_or(true, |text| text.trim().is_empty());
     let conditions = [header::IF_MATCH, header::IF_NONE_MATCH];

@@ -1,4 +1,4 @@
-//! CORS rules of buckets: which pages of other origins a bucket lets in.
+//! CORS rules of buckets: which pages of other origins may use a bucket.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::index::Index;
 use crate::index::subresource::Kind;
 
-/// The most names of headers that a preflight asks for, and the longest. Anybody may send one.
+/// The most header names in a preflight, and the longest name. Anyone may send preflights.
 const MAX_NAMES: usize = 100;
 const MAX_NAME: usize = 128;
 
@@ -28,18 +28,18 @@ pub(crate) struct Rule {
     pub(crate) max_age: Option<i32>,
 }
 
-/// What a page asks.
+/// A page's request.
 #[derive(Debug)]
 pub(crate) struct Asked<'a> {
     pub(crate) origin: &'a str,
     pub(crate) method: &'a str,
-    /// The names of the headers that it wants to send.
+    /// The names of the headers it wants to send.
     pub(crate) headers: Vec<&'a str>,
-    /// Rules that let in any origin do not count.
+    /// Whether rules for any origin are ignored.
     pub(crate) exact: bool,
 }
 
-/// Returns true for what a pattern with at most one `*` matches.
+/// Returns true if a pattern with at most one `*` matches.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -47,7 +47,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Does the same for names of headers, where small and capital letters are the same.
+/// Like [`matches`], ignoring case, for header names.
 fn matches_name(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     match pattern.iter().position(|byte| *byte == b'*') {
@@ -61,7 +61,7 @@ fn matches_name(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Returns true for a pattern that one origin alone has. Frames of every site may have the origin `null`.
+/// Returns true if only one origin matches the pattern. Sandboxed frames of any site have the origin `null`.
 fn is_exact(pattern: &str) -> bool {
     !pattern.contains('*') && pattern.split_once("://").is_some_and(|(_, host)| !host.is_empty())
 }
@@ -75,7 +75,7 @@ impl Rule {
             && asked.headers.iter().all(header)
     }
 
-    /// Returns the origin that a browser is told.
+    /// Returns the origin for `Access-Control-Allow-Origin`.
     pub(crate) fn allowed_origin<'a>(&self, origin: &'a str) -> &'a str {
         if self.origins.iter().any(|pattern| pattern == "*") { "*" } else { origin }
     }
@@ -89,11 +89,11 @@ impl Rule {
     }
 }
 
-/// The rules of all buckets, which each request of a foreign page is compared with.
+/// The rules of all buckets, which are checked for each request from a foreign page.
 #[derive(Debug, Default)]
 pub(crate) struct Rules {
     all: RwLock<HashMap<String, Arc<[Rule]>>>,
-    /// Held while rules are written down, so that those that were written last are those that count.
+    /// Held while rules are stored, so that the last stored rules are those in effect.
     changing: Mutex<()>,
 }
 
@@ -104,7 +104,7 @@ impl Rules {
         Ok(Self { all, changing: Mutex::default() })
     }
 
-    /// Returns whether a bucket has rules, and the first that lets a request in.
+    /// Returns whether a bucket has rules, and the first that allows the request.
     pub(crate) fn find(&self, bucket: &str, asked: &Asked<'_>) -> (bool, Option<Rule>) {
         let rules = self.all.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned();
         let Some(rules) = rules else { return (false, None) };
@@ -114,7 +114,7 @@ impl Rules {
         (true, rules.iter().find(|rule| rule.lets_in(asked)).cloned())
     }
 
-    /// Changes the rules of a bucket once this was written down.
+    /// Changes the rules of a bucket after they were stored.
     pub(crate) fn set<T>(
         &self,
         bucket: &str,

@@ -1,4 +1,4 @@
-//! Lifecycle rules: which objects and uploads are due when.
+//! Lifecycle rules: when objects and uploads are due.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::record::Object;
 
-/// Seconds.
+/// A day in seconds.
 pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 /// One lifecycle rule.
@@ -14,20 +14,20 @@ pub(crate) const DAY: i64 = 24 * 60 * 60;
 pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) enabled: bool,
-    /// Whether the prefix was given in the older form, without a filter.
+    /// Whether the prefix was given in the deprecated form, without a filter.
     #[serde(default)]
     pub(crate) legacy: bool,
     #[serde(default)]
     pub(crate) filter: Filter,
     /// After how many days objects expire.
     pub(crate) days: Option<i32>,
-    /// When they all expire, in seconds since 1970.
+    /// When objects expire, in seconds since 1970.
     pub(crate) date: Option<i64>,
-    /// After how many days an upload is given up.
+    /// After how many days an unfinished upload is aborted.
     pub(crate) abort: Option<i32>,
 }
 
-/// Which objects a rule is about.
+/// The objects that a rule applies to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Filter {
     pub(crate) prefix: String,
@@ -39,7 +39,7 @@ pub(crate) struct Filter {
     pub(crate) smaller: Option<u64>,
 }
 
-/// Returns when what is this old is due: S3 rounds up to the next midnight.
+/// Returns when something that began at `since` is due: S3 rounds up to the next midnight.
 fn due(since: i64, days: i32) -> i64 {
     let exact = since.saturating_add(i64::from(days) * DAY);
     exact.saturating_add(DAY - 1).div_euclid(DAY) * DAY

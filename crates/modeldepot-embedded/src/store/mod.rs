@@ -22,16 +22,16 @@ use crate::refusal::is_no_room;
 pub(crate) struct Store {
     pub(crate) disk: Arc<Disk>,
     pub(crate) index: Index,
-    /// The CORS rules of the index, which requests of web pages are compared with.
+    /// The CORS rules in the index, cached for checking requests from web pages.
     pub(crate) cors: Arc<cors::Rules>,
 }
 
 impl Store {
-    /// Opens and locks a data folder, and removes what an earlier crash left.
+    /// Opens and locks a data folder, and removes leftovers of a crash.
     pub(crate) fn open(folder: &Path, buckets: &[String], compress: bool) -> Result<Self, Error> {
         let mut disk = Disk::open(folder)?;
         let path = disk.index();
-        // Without its index, every file in the folder would look like a leftover.
+        // Without the index, every file in the folder would look unreferenced.
         let fresh = path.metadata().map_or(true, |found| found.len() == 0);
         if fresh && disk.has_blobs()? {
             return Err(Error::IndexMissing { path });
@@ -57,7 +57,7 @@ impl Store {
         Ok(Self { disk: Arc::new(disk), index, cors: Arc::new(cors) })
     }
 
-    /// Finds an object, or another version of it, and keeps its files from being removed until the pin is dropped.
+    /// Finds an object or another version, and pins its files until the pin is dropped.
     pub(crate) fn hold(&self, bucket: &str, key: &str, which: Option<&Which>) -> S3Result<(Object, Vec<Segment>, Pin)> {
         let ((object, segments), pin) = self.disk.pinned(|| {
             let (object, segments) = self.index.version(bucket, key, which, true)?;
@@ -67,7 +67,7 @@ impl Store {
         Ok((object, segments, pin))
     }
 
-    /// Ends the life of a new file as its transaction ended, and removes the files that nothing needs any more.
+    /// Keeps or removes a new file, depending on its transaction, and removes files that are no longer needed.
     pub(crate) fn settle<T>(&self, staged: Option<Staged>, result: S3Result<(T, Vec<BlobId>)>) -> S3Result<T> {
         match result {
             Ok((value, freed)) => {
@@ -79,7 +79,8 @@ impl Store {
                 Ok(value)
             }
             Err(error) => {
-                // A commit that failed may have reached the disk. The index knows, or else the next start, which sweeps.
+                // A failed commit may still have reached the disk. The index knows; if it cannot be asked, the next
+                // start cleans up.
                 if let Some(staged) = staged
                     && (*error.code() == s3s::S3ErrorCode::InternalError || is_no_room(&error))
                     && !matches!(self.index.refers(staged.id()), Ok(false))

@@ -17,13 +17,13 @@ use crate::refusal::internal;
 pub struct Saving {
     /// How many there are.
     pub files: u64,
-    /// What they hold, as clients see it, in bytes.
+    /// Their uncompressed size in bytes.
     pub bytes: u64,
-    /// What they take on the disk, in bytes.
+    /// Their size on disk in bytes.
     pub stored: u64,
 }
 
-/// Adds up all compressed files, each once however many objects share it.
+/// Adds up all compressed files; files that several objects share count once.
 pub(crate) fn measure(disk: &Disk, index: &Index) -> S3Result<Saving> {
     let mut coded: HashMap<BlobId, u64> = HashMap::new();
     let tx = index.opened.read().map_err(internal)?;
@@ -43,7 +43,7 @@ pub(crate) fn measure(disk: &Disk, index: &Index) -> S3Result<Saving> {
     }
     let mut saving = Saving::default();
     for (blob, len) in coded {
-        // One that goes at this moment counts no more.
+        // A file removed meanwhile does not count.
         if let Ok(found) = disk.path(blob).metadata() {
             saving.files += 1;
             saving.bytes += len;

@@ -1,7 +1,7 @@
-//! Carries out lifecycle rules: deletes objects that have expired, and uploads that nobody completed.
+//! Carries out lifecycle rules: deletes expired objects and aborts old uploads.
 //!
-//! Once an hour, by the time of this machine. A page of keys is looked at after the other, and what is due of one is
-//! deleted in one transaction, unless it was replaced meanwhile.
+//! Runs once an hour, by this machine's clock. Objects are read page by page; those that are due are deleted in one
+//! transaction per page, unless they were replaced meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -20,21 +20,22 @@ use crate::index::record::{Object, now};
 use crate::index::subresource::{Kind, configured};
 use crate::refusal::precondition_failed;
 
-/// How long after the start the first sweep begins. A server that runs for less than an hour at a time sweeps as well.
+/// The time from start to the first sweep. Short, so that a server that runs for less than an hour at a time sweeps as
+/// well.
 const FIRST: Duration = Duration::from_secs(60);
 
 const EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Objects that had expired.
     pub expired: usize,
-    /// Uploads that nobody completed.
+    /// Unfinished uploads that were aborted.
     pub aborted: usize,
 }
 
-/// Sweeps in the background, until it is dropped.
+/// Sweeps in the background until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Sweeper {
     stop: Arc<AtomicBool>,
@@ -85,7 +86,7 @@ pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swep
             abort(store, &bucket, &rules, now, stop, &mut swept),
         ] {
             match result {
-                // The bucket was deleted meanwhile, or has other rules. Their time comes.
+                // The bucket was deleted meanwhile, or has new rules, which the next sweep carries out.
                 Err(error) if matches!(error.code().as_str(), "NoSuchBucket" | "PreconditionFailed") => {}
                 result => result?,
             }
@@ -94,7 +95,7 @@ pub(crate) fn sweep(store: &Store, now: i64, stop: &AtomicBool) -> S3Result<Swep
     Ok(swept)
 }
 
-/// Fails unless a bucket still has these rules. A sweep takes its time, and a rule that is taken back must delete nothing.
+/// Fails unless a bucket still has these rules. A sweep takes a while, and a withdrawn rule must not delete anything.
 fn in_force(tx: &WriteTransaction, bucket: &str, rules: &[Rule]) -> S3Result<()> {
     let found: Option<Vec<Rule>> = configured(tx, bucket, Kind::Lifecycle)?;
     if found.as_deref() == Some(rules) { Ok(()) } else { Err(precondition_failed()) }
@@ -123,7 +124,7 @@ fn expire(store: &Store, bucket: &str, rules: &[Rule], now: i64, stop: &AtomicBo
             .filter(|(key, object)| rules.iter().any(|rule| rule.expires(key, object, now)))
             .collect();
         if !found.is_empty() {
-            // What was written meanwhile is another object, and so is one that was tagged.
+            // An object that was overwritten or tagged meanwhile is no longer the one that was due.
             let guarded = found.iter().map(|(key, object)| {
                 let unchanged = move |current: Option<&Object>| match current {
                     Some(current) if current == object => Ok(()),
@@ -206,7 +207,7 @@ mod tests {
             date: None,
             abort: None,
         };
-        // As a sweep that read the rules before does.
+        // Like a sweep that read the rules before they changed.
         let expire = |rules: &[Rule]| {
             let mut swept = Swept::default();
             let done = expire(&store, "b", rules, 9 * DAY, &AtomicBool::new(false), &mut swept);

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
-/// The parts of a path.
+/// The parameters of a path.
 pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
@@ -26,7 +26,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     }
 }
 
-/// The names in the path of everything that belongs to a version.
+/// The path parameters of everything that belongs to a version.
 #[derive(Deserialize)]
 pub(crate) struct OfVersion {
     model: String,
@@ -38,13 +38,13 @@ impl OfVersion {
         Ok(self.model.parse()?)
     }
 
-    /// Returns the version as it was written: it may be `latest`.
+    /// Returns the version as written, which may be `latest`.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 }
 
-/// A body of JSON.
+/// A JSON body.
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
@@ -60,7 +60,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
 
 fn refused(refusal: &JsonRejection) -> Problem {
     let status = match refusal.status() {
-        // What is JSON and not what was asked for is as wrong as what is no JSON.
+        // JSON of the wrong shape is a bad request, like malformed JSON.
         StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
         status => status,
     };
@@ -74,7 +74,7 @@ fn refused(refusal: &JsonRejection) -> Problem {
     .status(status)
 }
 
-/// The pairs of a query, in their order.
+/// The pairs of a query, in order.
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl FromRequestParts<App> for Query {
@@ -87,7 +87,7 @@ impl FromRequestParts<App> for Query {
 }
 
 impl Query {
-    /// Refuses names that mean nothing here: a filter that is misspelled must not seem to match everything.
+    /// Refuses unknown names: a misspelled filter must not seem to match everything.
     pub(crate) fn only(self, names: &[&str]) -> Result<Query> {
         match self.0.iter().find(|(name, _)| !names.contains(&name.as_str())) {
             None => Ok(self),
@@ -106,7 +106,7 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns the value of a name that may be given once.
+    /// Returns the value of a name that may occur once.
     pub(crate) fn one<'q>(&'q self, name: &'q str) -> Result<Option<&'q str>> {
         let mut values = self.all(name);
         match (values.next(), values.next()) {
@@ -115,7 +115,7 @@ impl Query {
         }
     }
 
-    /// Returns a whole number within bounds.
+    /// Returns an integer within bounds.
     pub(crate) fn number(&self, name: &str, default: usize, bounds: std::ops::RangeInclusive<usize>) -> Result<usize> {
         let Some(text) = self.one(name)? else { return Ok(default) };
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -25,16 +25,16 @@ use crate::links;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
-/// Files from this size on are fetched from the S3 endpoint itself, where that can be reached.
+/// Files of this size or more are fetched from the S3 endpoint directly, if the client can reach it.
 const LARGE: u64 = 16 << 20;
 
-/// A file up to this size is compared with its digest before its first byte is sent.
+/// Files up to this size are verified before the first byte is sent.
 const SMALL: u64 = 1 << 20;
 
-/// What may be kept of a file: all of it, if it is asked each time whether it is still there.
+/// Files may be cached if each use is revalidated.
 const KEPT: &str = "private, no-cache";
 
-/// What a browser may do with a file that is somebody's: nothing.
+/// Files are untrusted: a browser may do nothing with one.
 const FILE_CSP: &str = "default-src 'none'; sandbox";
 
 /// How a file is fetched.
@@ -48,7 +48,7 @@ struct FileQuery {
     stream: Option<bool>,
 }
 
-/// The names in the path of a file.
+/// The path parameters of a file.
 #[derive(Deserialize)]
 pub(crate) struct OfFile {
     model: String,
@@ -64,10 +64,10 @@ impl OfFile {
 
 /// Fetch a file
 ///
-/// For a large file the response is a redirect to the S3 endpoint if the client can reach it. Otherwise, or with `stream`,
-/// the service sends the file itself and verifies it against the published digest, if there is one: the last bytes of a
-/// damaged part are withheld, so the download of a damaged file fails. With `Range`, only parts that lie entirely within
-/// the range are verified.
+/// For a large file the response is a redirect to the S3 endpoint if the client can reach it. Otherwise, or with
+/// `stream`, the service sends the file itself and verifies it against the published digest, if there is one: the last
+/// bytes of a damaged part are withheld, so the download of a damaged file fails. With `Range`, only parts that lie
+/// entirely within the range are verified.
 #[utoipa::path(
     operation_id = "get_file",
     get, path = "/api/v1/models/{model}/versions/{version}/files/{path}", tag = "files",
@@ -149,11 +149,12 @@ pub(crate) async fn get(
     let mut bytes = Box::pin(reader.stream(span).inspect(move |bytes| {
         match bytes {
             Ok(bytes) => drop(sent.inc_by(bytes.len() as u64)),
-            // The client sees the connection break off, which is all that can be said to it by now.
+            // Breaking the connection is the only way left to tell the client.
             Err(error) => tracing::warn!(%error, "a download was aborted"),
         }
     }));
-    // The first bytes come before the answer begins, so that what is missing can be said in words; of a small file all.
+    // Read the first bytes before the answer begins, so that missing data becomes an error response; small files are
+    // read whole.
     let mut first = Vec::new();
     let mut taken = 0;
     while taken < length.min(if length <= SMALL { SMALL } else { 1 }) {
@@ -169,7 +170,7 @@ fn finished(answer: axum::http::response::Builder, body: Body) -> Result<Respons
     answer.body(body).map_err(|error| Problem::new(ErrorKind::Internal, format!("cannot build the response: {error}")))
 }
 
-/// Returns true when the client is sent to the S3 endpoint.
+/// Returns true if the client is redirected to the S3 endpoint.
 fn redirects(app: &App, file: &StoredFile, peer: SocketAddr, headers: &HeaderMap) -> bool {
     match app.service.redirect {
         Redirect::Always => true,
@@ -178,18 +179,18 @@ fn redirects(app: &App, file: &StoredFile, peer: SocketAddr, headers: &HeaderMap
     }
 }
 
-/// Returns true unless the endpoint is known by its name only here: on this machine, or in a network of containers.
+/// Returns true unless the endpoint's name only means something here: on this machine, or in a container network.
 fn reaches_endpoint(endpoint: &str, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let Ok(endpoint) = endpoint.parse::<Endpoint>() else { return false };
     if endpoint.is_loopback() {
-        // A proxy on this machine speaks for clients elsewhere.
+        // A proxy on this machine forwards requests of clients elsewhere.
         let proxied = ["forwarded", "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name));
         return peer.ip().to_canonical().is_loopback() && !proxied;
     }
     !matches!(endpoint.url().host(), Some(Host::Domain(name)) if !name.contains('.'))
 }
 
-/// Returns the ETag of a file: its digest. A file without a published digest has none.
+/// Returns a file's digest as its ETag. A file without a published digest has none.
 fn digest(file: &StoredFile) -> Option<ETag> {
     file.blake3.map(etag).or_else(|| file.md5.map(etag))
 }
@@ -213,7 +214,7 @@ pub(crate) struct Link {
     expires: OffsetDateTime,
 }
 
-/// What is linked, and for how long.
+/// The file to link to, and for how long.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
@@ -229,8 +230,8 @@ struct LinkQuery {
 
 /// Create a link to a file
 ///
-/// Anyone with the link can download the file from the S3 endpoint until it expires, without a token. The link expires no
-/// later than the token that created it. Browsers always save the file and never display it.
+/// Anyone with the link can download the file from the S3 endpoint until it expires, without a token. The link expires
+/// no later than the token that created it. Browsers always save the file and never display it.
 #[utoipa::path(
     operation_id = "get_link",
     get, path = "/api/v1/models/{model}/versions/{version}/link", tag = "files",

@@ -22,10 +22,10 @@ use crate::log::Note;
 use crate::problem::{Document, Problem, Result};
 use crate::state::App;
 
-/// The least time between two events.
+/// The minimum time between two events.
 const PACE: Duration = Duration::from_millis(100);
 
-/// The most files that are named.
+/// The most files listed by name.
 const SHOWN: usize = 100;
 
 /// An event.
@@ -120,7 +120,7 @@ pub(crate) async fn begin(
 ) -> Result<Response> {
     let model = of.model()?;
     let version = app.catalog.resolve(&model, of.version()).await?;
-    // What does not exist is said at once.
+    // Report a missing version at once.
     app.catalog.version(&model, &version).await?;
     let job = app.service.jobs.verify(&app.storage, &model, &version, note)?;
     let state = job.state.borrow().clone();
@@ -130,7 +130,7 @@ pub(crate) async fn begin(
 
 fn find(app: &App, by: &Reader, id: &str) -> Result<std::sync::Arc<Job>> {
     let found = Uuid::try_parse(id).ok().and_then(|id| app.service.jobs.find(id));
-    // A job of a model that they may not see does not exist for them.
+    // For a caller who may not see the model, the job does not exist.
     found.filter(|job| by.0.may(Scope::Read, &job.model)).ok_or_else(|| {
         Problem::new(ErrorKind::NotFound, format!("job `{}` does not exist", id.escape_debug()))
             .hint("jobs are kept for an hour after they finish, by the service that ran them")
@@ -152,8 +152,8 @@ pub(crate) async fn one(by: Reader, State(app): State<App>, Path(id): Path<Strin
 
 /// Watch a verification
 ///
-/// Server-sent events: `progress` while it runs, at most ten per second, then one `end`. The data of each is the job, as
-/// returned by `GET /api/v1/jobs/{id}`.
+/// Server-sent events: `progress` while it runs, at most ten per second, then one `end`. The data of each is the job,
+/// as returned by `GET /api/v1/jobs/{id}`.
 #[utoipa::path(
     operation_id = "watch_job",
     get, path = "/api/v1/jobs/{id}/events", tag = "verify",
@@ -163,7 +163,7 @@ pub(crate) async fn one(by: Reader, State(app): State<App>, Path(id): Path<Strin
 pub(crate) async fn events(by: Reader, State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     let job = find(&app, &by, &id)?;
     let state = job.state.clone();
-    // The first event says how things stand; the stream ends after the one that says how it ended.
+    // The first event is the current state; the stream ends after the final one.
     let events = stream::unfold(Some((job, state, true)), |watching| async move {
         let (job, mut state, first) = watching?;
         if !first && state.borrow().end.is_none() {
@@ -179,6 +179,6 @@ pub(crate) async fn events(by: Reader, State(app): State<App>, Path(id): Path<St
         Some((Ok::<_, Infallible>(event), next))
     });
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
-    // A proxy that gathers events until there are many would show none.
+    // Keeps proxies from buffering events.
     Ok(([("x-accel-buffering", "no")], events).into_response())
 }

@@ -1,4 +1,4 @@
-//! The REST API, version 1: one file a resource.
+//! The REST API, version 1: one file per resource.
 
 mod compare;
 mod docs;

@@ -1,10 +1,10 @@
-//! The rules of names, as patterns for the OpenAPI document.
+//! The rules for names, as patterns in the OpenAPI document.
 
 use utoipa::Modify;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{RefOr, Required};
 
-/// The rules of names, as `modeldepot`'s types have them.
+/// The patterns, as implemented by `modeldepot`'s types.
 const MODEL: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
 pub(super) const VERSION: &str = "^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$";
 const PATH: &str = concat!(
@@ -14,7 +14,7 @@ const PATH: &str = concat!(
     r"(/(?!\.{1,2}(/|$))[^/\\\u0000-\u001f\u007f-\u009f\ufffe\uffff]{1,255})*$"
 );
 
-/// Says of every name, wherever it stands, what it may be.
+/// Adds the pattern of each name, wherever it occurs in the document.
 pub(super) struct Names;
 
 impl Modify for Names {
@@ -33,7 +33,7 @@ impl Modify for Names {
             let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
             for parameter in operations.into_iter().flatten().flat_map(|one| one.parameters.iter_mut().flatten()) {
                 let RefOr::T(parameter) = parameter else { continue };
-                // A list that is not optional, which the derive does not tell.
+                // A required list, which the derive does not mark as such.
                 if parameter.name == "version" {
                     parameter.required = Required::True;
                 }
@@ -54,11 +54,11 @@ impl Modify for Names {
             for (name, property) in &mut schema.properties {
                 match (property, rule(name)) {
                     (RefOr::T(Schema::Object(property)), Some(pattern)) => {
-                        // A browser sends the fields that nobody filled in.
+                        // Browsers send empty fields.
                         let form = asked_as == "VersionForm";
                         property.pattern = Some(if form { format!("^$|{pattern}") } else { pattern.to_owned() });
                     }
-                    // Parts are counted from 1.
+                    // Part numbers start at 1.
                     (RefOr::T(Schema::Array(property)), _) if name == "parts" => {
                         let part = ObjectBuilder::new().schema_type(Type::Integer);
                         let part = part.minimum(Some(1)).maximum(Some(10_000));

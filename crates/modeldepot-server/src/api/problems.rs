@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 /// Problem documents, by status.
 pub(crate) struct Problems;
 
-/// What each status says.
+/// The meaning of each status.
 pub(crate) const STATUSES: [(&str, &str); 18] = [
     ("400", "`invalid`: fix the input"),
     ("401", "`denied`: missing or unknown token"),

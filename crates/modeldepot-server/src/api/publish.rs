@@ -1,7 +1,7 @@
 //! Publishing through the service.
 //!
-//! They are written to a folder as they come, never gathered in memory, and published from there, so that a version's
-//! digests are known before its first byte is in the bucket. The folder is removed with the request.
+//! Files are written to a folder as they arrive, never collected in memory, and published from there, because the
+//! manifest needs their digests before anything is stored in the bucket. The folder is removed with the request.
 
 use std::path::PathBuf;
 
@@ -31,10 +31,10 @@ use crate::staging::Staged;
 use crate::state::App;
 use crate::tasks::joined;
 
-/// What a form says beside the files: no name or path is as long, and no metadata that a manifest takes.
+/// The text fields of the form, with limits above any valid name, path or metadata.
 const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20), ("main", 4096), ("history", 4096)];
 
-/// Files of one form.
+/// The most files in one form.
 const MOST_FILES: usize = 10_000;
 
 /// A published version.
@@ -81,8 +81,8 @@ impl PublishedDocument {
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the form, which is read as it comes")]
 pub(crate) struct VersionForm {
-    /// The files; each file name is the path in the version. A file named like a training history adds its best epoch and
-    /// metrics to the metadata.
+    /// The files; each file name is the path in the version. A file named like a training history adds its best epoch
+    /// and metrics to the metadata.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     file: Vec<Vec<u8>>,
     /// The version. Default: the current UTC second.
@@ -99,13 +99,13 @@ pub(crate) struct VersionForm {
     history: Option<String>,
 }
 
-/// Files on their way.
+/// Files being received.
 struct Files {
     staged: Staged,
     files: Vec<Received>,
 }
 
-/// A file that came.
+/// A received file.
 struct Received {
     path: ArtifactPath,
     local: PathBuf,
@@ -117,16 +117,16 @@ impl Files {
         Ok(Files { staged: Staged::new(&app.service.staging, by.0.who.name(), length).await?, files: Vec::new() })
     }
 
-    /// Writes a file as it comes.
+    /// Writes a file as it arrives.
     async fn take(&mut self, path: &ArtifactPath, bytes: impl Stream<Item = Result<bytes::Bytes>>) -> Result<()> {
-        // Under a number: a path may be longer than a name on a disk may be, and is somebody's.
+        // Stored under a number: a path can be too long for a file name, and clients choose it.
         let local = self.staged.path(&self.files.len().to_string());
         let size = self.staged.write(&local, bytes).await?;
         self.files.push(Received { path: path.clone(), local, size });
         Ok(())
     }
 
-    /// Publishes what came. Goes on when the client does not wait for it.
+    /// Publishes the received files. Continues even if the client disconnects.
     async fn publish(self, app: &App, note: Note, ask: Ask) -> Result<Response> {
         let (app, storage, catalog) = (app.clone(), app.storage.clone(), app.catalog.clone());
         let work = tokio::spawn(async move {
@@ -163,7 +163,7 @@ impl Files {
             ))
         });
         let mut metadata = Map::new();
-        // The curves will be drawn from it. One that was only guessed by its name need not be one.
+        // Used for charts. A file that was only detected by its name may turn out not to be a history.
         let history = match (read, ask.history) {
             (Some((path, Ok(history))), _) => {
                 metadata.extend(history.metadata());
@@ -184,7 +184,7 @@ impl Files {
     }
 }
 
-/// What is to be published, but for the files.
+/// What to publish, apart from the files.
 struct Ask {
     model: ModelName,
     version: Option<Version>,
@@ -194,7 +194,7 @@ struct Ask {
     by: Option<PublishedBy>,
 }
 
-/// Says of a push what went wrong. Where this service keeps a file meanwhile is its own business.
+/// Describes a failed push. Where the service stores files in the meantime is not part of it.
 pub(crate) fn told(error: &Error) -> Problem {
     if let Error::Source(_) = error {
         return Problem::new(ErrorKind::Io, "cannot read the uploaded files back");
@@ -260,7 +260,7 @@ pub(crate) async fn form(
                 }
                 staged.take(&path, file).await?;
             }
-            // A browser sends the fields that nobody filled in.
+            // Browsers send empty fields.
             Part::Text(_, text) if text.is_empty() => {}
             Part::Text("version", text) => ask.version = Some(text.parse()?),
             Part::Text("metadata", text) => ask.metadata = metadata(&text)?,

@@ -1,5 +1,5 @@
-//! The `Range` of a request, read by hand: neither `headers` nor `http-range-header` tells a range that is invalid, and
-//! ignored, from one that is outside the file, and refused; and both are wrong about a suffix that is longer than the file.
+//! Parses the `Range` header by hand: neither `headers` nor `http-range-header` distinguishes an invalid range, which
+//! is ignored, from one outside the file, which is refused; and both mishandle a suffix longer than the file.
 
 use std::ops::Range;
 
@@ -8,11 +8,11 @@ use headers::ETag;
 
 use crate::conditions::may_send_range;
 
-/// Returns the range that is requested, if it is a single one: several are answered with the whole file, which RFC 9110
+/// Returns the requested range if it is a single one. Several ranges are answered with the whole file, as RFC 9110
 /// allows.
 ///
 /// # Errors
-/// When the range is outside the file.
+/// If the range lies outside the file.
 pub(super) fn range(headers: &HeaderMap, size: u64, etag: Option<&ETag>) -> Result<Option<Range<u64>>, ()> {
     let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
     if !may_send_range(headers, etag) {
@@ -21,7 +21,7 @@ pub(super) fn range(headers: &HeaderMap, size: u64, etag: Option<&ETag>) -> Resu
     let Some(range) = range.trim().strip_prefix("bytes=") else { return Ok(None) };
     let Some((first, last)) = range.trim().split_once('-') else { return Ok(None) };
     let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number that is too large is outside every file.
+        // A number that overflows lies outside every file.
         true => Some(text.parse().unwrap_or(u64::MAX)),
         false => None,
     };

@@ -37,7 +37,7 @@ pub(crate) async fn health() -> Json<Health> {
 pub(crate) async fn ready(headers: HeaderMap, State(app): State<App>) -> Result<Json<Health>> {
     match app.service.readiness.of(&app.storage).await {
         Ok(()) => Ok(Json(Health { status: "ok" })),
-        // Why not is for those who may read: it names the endpoint, which may be an internal one.
+        // The cause is only for callers who may read: it names the endpoint, which may be internal.
         Err(problem) => {
             let gate = &app.service.gate;
             let caller = gate.caller(&headers).and_then(|caller| gate.allow(caller, Scope::Read, &About::Several));

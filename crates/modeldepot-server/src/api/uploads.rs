@@ -23,16 +23,16 @@ use crate::state::App;
 use crate::tasks::{broken, joined};
 use crate::uploads::{IDLE, Slot};
 
-/// How long the URL of a part leads somewhere.
+/// How long the URL of a part is valid.
 const PART_LIFE: Duration = Duration::from_secs(3600);
 
-/// Parts that are asked for at once.
+/// The most parts in one request.
 const MOST_PARTS: usize = 1000;
 
-/// Files of one version.
+/// The most files in one version.
 const MOST_FILES: usize = 1000;
 
-/// The largest file: what S3 takes, in bytes.
+/// The largest file that S3 accepts, in bytes.
 const LARGEST: u64 = 5 << 40;
 
 /// A version to publish.
@@ -70,7 +70,7 @@ pub(crate) struct FileRequest {
     blake3: Option<String>,
 }
 
-/// A whole number, written as JSON has it: `7.0` is one too.
+/// A whole number as in JSON, where `7.0` is one too.
 struct Whole(u64);
 
 impl<'de> Deserialize<'de> for Whole {
@@ -163,7 +163,7 @@ pub(crate) async fn begin(
         Ok::<_, Problem>(document)
     };
     tokio::spawn(async move {
-        // A client that did not wait for it must not leave the lease behind.
+        // If the client has disconnected, the lease must not be left behind.
         if let Err(Ok(document)) = tell.send(begin.await) {
             uploads.give_up(document.id).await;
         }
@@ -174,15 +174,15 @@ pub(crate) async fn begin(
     Ok((StatusCode::CREATED, [(header::LOCATION, place)], axum::Json(document)).into_response())
 }
 
-/// Refuses to hand out URLs for uploads where their holder could copy any object that this service can read.
+/// Refuses to issue upload URLs if their holder could copy any object that this service can read.
 async fn refuse_unsafe_urls(app: &App) -> Result<()> {
     if app.service.unsafe_upload_urls {
         return Ok(());
     }
     app.storage.check_upload_urls().await.map_err(|error| match error {
         error if error.advice(None) == Some(Advice::AvoidUploadUrls) => Problem::from(error).hint(
-            "publish with a form, through this service; or start it with `--allow-unsafe-upload-urls`, if everybody who \
-             may publish may also read every object that its login can read",
+            "publish with a form; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish \
+             may also read every object that the service can read",
         ),
         error => error.into(),
     })
@@ -235,7 +235,7 @@ struct PartDocument {
     url: String,
 }
 
-/// Finds an upload of a model that they may publish. Another one does not exist for them.
+/// Finds an upload of a model that the caller may publish. For anyone else it does not exist.
 async fn find(app: &App, by: &Publisher, note: &Note, id: &str) -> Result<(Uuid, Slot)> {
     let found = Uuid::try_parse(id).ok().and_then(|id| Some((id, app.service.uploads.find(id)?)));
     let (found, slot) = found.ok_or_else(|| unknown(id))?;
@@ -269,7 +269,7 @@ pub(crate) async fn parts(
     Json(asked): Json<PartsRequest>,
 ) -> Result<Response> {
     let (_, slot) = find(&app, &by, &note, &id).await?;
-    // What can be no path is none of the upload's.
+    // An invalid path is not part of any upload.
     let nowhere = |_| Problem::new(ErrorKind::NotFound, "the upload does not contain this file");
     let path: ArtifactPath = asked.path.parse().map_err(nowhere)?;
     if !(1..=MOST_PARTS).contains(&asked.parts.len()) {
@@ -291,7 +291,8 @@ pub(crate) async fn parts(
 
 /// Complete an upload
 ///
-/// Reads every file back from the bucket before publishing the version, and checks its size, and its BLAKE3 if you sent one.
+/// Reads every file back from the bucket before publishing the version, and checks its size, and its BLAKE3 if you sent
+/// one.
 #[utoipa::path(
     operation_id = "complete_upload",
     post, path = "/api/v1/uploads/{id}/complete", tag = "publish",
@@ -308,7 +309,7 @@ pub(crate) async fn complete(
     Path(id): Path<String>,
 ) -> Result<Response> {
     let (id, slot) = find(&app, &by, &note, &id).await?;
-    // It goes on when the client does not wait for it.
+    // Continues even if the client disconnects.
     let work = tokio::spawn(async move {
         let completed = completed(&app, id, &slot).await;
         note.ended(completed.as_ref().map(drop));
@@ -326,7 +327,7 @@ async fn completed(app: &App, id: Uuid, slot: &Slot) -> Result<PublishedDocument
     drop(turn);
     app.catalog.changed(&model);
     let published = published.ok_or_else(gone)?;
-    // The request is right, and what was sent before it is not.
+    // The request itself is valid, but the uploaded parts are not.
     let conflicts = |error: &Error| matches!(error.advice(None), Some(Advice::SendPart | Advice::SendAnnounced));
     Ok(PublishedDocument::of(&published.map_err(|error| match conflicts(&error) {
         true => Problem::from(error).status(StatusCode::CONFLICT),

@@ -1,4 +1,4 @@
-//! A model's versions, and one of them.
+//! The versions of a model.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ use crate::problem::{Problem, Result};
 use crate::state::App;
 use crate::tasks::joined;
 
-/// Versions on one page, unless asked otherwise.
+/// The default page size.
 const PAGE: usize = 50;
 
-/// The most that can be asked for.
+/// The largest page size.
 const LARGEST_PAGE: usize = 500;
 
 /// A page of a model's versions.
@@ -70,7 +70,7 @@ pub(crate) struct VersionRow {
     metadata: Arc<Facts>,
 }
 
-/// Which versions, and in which order.
+/// Which versions to list, and in which order.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
@@ -235,7 +235,7 @@ impl VersionDocument {
             damaged: found.damaged.iter().map(DamagedFile::from).collect(),
             history: found.history().map(ToString::to_string),
             unverified: found.unverified().len(),
-            // It was parsed before, as more than this.
+            // It was parsed before, into a stricter type.
             manifest: serde_json::from_slice(found.record()).unwrap_or_default(),
         })
     }
@@ -358,7 +358,7 @@ pub(crate) async fn delete(
             .hint("`latest` is not accepted because it may change in the meantime"));
     }
     let version = of.version().parse()?;
-    // What was begun is finished, whether or not its caller waits for it.
+    // Once begun, a delete is finished even if the caller disconnects.
     let (storage, catalog) = (app.storage.clone(), app.catalog.clone());
     let deleted = tokio::spawn(async move {
         let deleted = storage.delete(&model, &version).await;

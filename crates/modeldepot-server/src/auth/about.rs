@@ -1,5 +1,5 @@
-//! What a request is about, as far as it decides whether its caller may send it. The route says so, not the handler: a new
-//! route of a model, or of a bucket, is guarded by its path.
+//! What a request is about, as far as authorization is concerned. The route determines this, not the handler: a new
+//! route for a model or a bucket is protected by its path.
 
 use axum::RequestPartsExt as _;
 use axum::extract::RawPathParams;
@@ -8,10 +8,10 @@ use modeldepot::ModelName;
 
 use super::{Caller, Scope};
 
-/// Pages and routes that show more than models: a caller whose grants are for models alone does not see them.
+/// Pages and routes that show more than models: callers with grants for certain models only do not see them.
 const WHOLE: [&str; 4] = ["/buckets", "/health", "/health/probe", "/metrics"];
 
-/// Returns true for a route that needs a grant without a pattern.
+/// Returns true if the route needs a grant without a pattern.
 pub(crate) fn is_of_the_whole(route: &str) -> bool {
     WHOLE.contains(&route) || route.contains("{bucket}")
 }
@@ -21,14 +21,14 @@ pub(crate) fn is_of_the_whole(route: &str) -> bool {
 pub(crate) enum About {
     /// One model.
     Model(ModelName),
-    /// Raw buckets, or the service itself.
+    /// Buckets and their objects, or the service itself.
     Whole,
     /// Neither: the handler shows each caller what they may see.
     Several,
 }
 
 impl About {
-    /// Returns what the path of a request says.
+    /// Returns what the path of a request refers to.
     pub(crate) async fn of(parts: &mut Parts, route: &str) -> About {
         let params = parts.extract::<RawPathParams>().await.ok();
         let param = |name: &str| params.as_ref()?.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
@@ -42,7 +42,7 @@ impl About {
         }
     }
 
-    /// Returns true when the caller has a grant for it.
+    /// Returns true if the caller has a grant for it.
     pub(crate) fn allows(&self, caller: &Caller, scope: Scope) -> bool {
         match self {
             About::Model(model) => caller.grants.allows(scope, Some(model)),

@@ -1,4 +1,4 @@
-//! Extractors that only a caller with the right scope passes.
+//! Extractors that only succeed for callers with the right scope.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Right for ToDelete {
     const SCOPE: Scope = Scope::Delete;
 }
 
-/// A caller who has a right.
+/// A caller with a right.
 pub(crate) struct Allowed<R: Right>(pub(crate) Caller, PhantomData<R>);
 
 /// A caller who may see and fetch.
@@ -48,8 +48,8 @@ where
 {
     type Rejection = Problem;
 
-    /// Takes the caller that the route's line of the table admitted. Without one the route is none of the table's, and
-    /// nobody may call it.
+    /// Takes the caller that `admit` has authorized for the route. If there is none, the route is missing from the
+    /// table, and nobody may call it.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller =

@@ -1,5 +1,5 @@
-//! Whose request a task works on, for what is said of other models on the way: suggestions must name none that the caller
-//! may not see.
+//! The grants of the caller whose request a task works on, so that suggestions do not name models that the caller may
+//! not see.
 
 use modeldepot::ModelName;
 
@@ -9,12 +9,12 @@ tokio::task_local! {
     static ASKING: Grants;
 }
 
-/// Works on the request of a caller of these grants.
+/// Runs work on behalf of a caller with these grants.
 pub(crate) async fn asking<T>(grants: Grants, work: impl Future<Output = T>) -> T {
     ASKING.scope(grants, work).await
 }
 
-/// Returns true when the caller of the request that this task works on may see a model. Where that is not known they may
+/// Returns true if the caller on whose behalf this task runs may see a model. False if there is no caller.
 /// not.
 pub(crate) fn sees(model: &ModelName) -> bool {
     ASKING.try_with(|grants| grants.allows(Scope::Read, Some(model))).unwrap_or(false)

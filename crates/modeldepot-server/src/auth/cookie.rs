@@ -2,10 +2,10 @@
 
 use axum::http::{HeaderMap, header};
 
-/// Returns the value of a cookie, the first of that name.
+/// Returns the value of the first cookie of a name.
 ///
-/// Browsers send the cookies of all ports of a host, so other programs' cookies come along (RFC 6265, section 8.5). Each pair
-/// is read by itself: a quote or a byte that is not UTF-8 in one does not hide the others, as it would with
+/// Browsers send the cookies of all ports of a host, so other programs' cookies may be present (RFC 6265, section 8.5).
+/// Each pair is parsed on its own: a quote or invalid UTF-8 in one does not hide the others, as it would with
 /// `headers::Cookie`.
 pub(crate) fn cookie_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter();

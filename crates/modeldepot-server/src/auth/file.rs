@@ -1,4 +1,4 @@
-//! The token file on disk: read as a whole, and changed under a lock so that concurrent changes are not lost.
+//! The token file: read as a whole, and changed under a lock so that concurrent changes are not lost.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +11,7 @@ use super::tokens_error::TokensError;
 const HEADER: &str =
     "# modeldepot tokens: NAME GRANTS BLAKE3-OF-TOKEN [created=TIME] [expires=TIME] [old=BLAKE3@TIME], one a line";
 
-/// No token file is larger.
+/// The largest token file.
 const LARGEST: u64 = 1024 * 1024;
 
 /// A line.
@@ -63,14 +63,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, TokensError> {
     rows.collect()
 }
 
-/// Changes the file, alone: it is read, changed and replaced as a whole, readable by its owner alone.
+/// Changes the file under a lock: it is read, changed, and replaced by a file that only its owner may read.
 pub(super) fn change<T>(
     path: &Path,
     create: bool,
     change: impl FnOnce(&mut Vec<Row>) -> Result<T, TokensError>,
 ) -> Result<T, TokensError> {
     let io = |source| TokensError::Io { action: "write", path: path.to_owned(), source };
-    // Where the path is a link, what it leads to is replaced, not the link.
+    // If the path is a symbolic link, its target is replaced, not the link.
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if !create && !real.exists() {
         read(path)?;
@@ -98,27 +98,27 @@ pub(super) fn change<T>(
     Ok(changed)
 }
 
-/// Replaces a file as a whole, readable by its owner alone.
+/// Replaces a whole file with one that only its owner may read.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder(path);
-    // A temporary file is its owner's alone from its making on.
+    // Temporary files are created readable by their owner only.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     #[cfg(unix)]
     if let Ok(found) = fs::metadata(path) {
         use std::os::unix::fs::MetadataExt as _;
-        // The superuser, who changes the file for a service, leaves it that service's. Others own it already.
+        // If root changes the file of a service, it still belongs to the service. Other users own it already.
         let _ = std::os::unix::fs::fchown(file.as_file(), Some(found.uid()), Some(found.gid()));
     }
     file.persist(path).map_err(|error| error.error)?;
-    // Windows has no such call for a folder.
+    // Windows cannot sync a folder.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(())
 }
 
-/// Returns the path of a file that lies beside another one.
+/// Returns the path of a file next to another one.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
@@ -129,7 +129,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Opens a file to be locked. It is its owner's alone.
+/// Opens a file for locking. Only its owner has access.
 pub(super) fn private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
@@ -150,12 +150,12 @@ fn is_writable_by_all(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Returns a warning about a token file that others may read, or that its group may write, where it is one.
+/// Returns a warning if other users may read the token file, or its group may write it.
 pub fn warning(path: &Path) -> Option<String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // What is no file, such as a device that was named by mistake, is not to be made anybody's own.
+        // Something else, such as a device named by mistake, should not get a recommendation to change its permissions.
         let mode = fs::metadata(path).ok().filter(fs::Metadata::is_file)?.permissions().mode() & 0o777;
         let who = match (mode & 0o020, mode & 0o044) {
             (0, 0) => return None,
@@ -163,7 +163,7 @@ pub fn warning(path: &Path) -> Option<String> {
             _ => "write",
         };
         let path = path.display();
-        Some(format!("others can {who} the token file `{path}`: run `chmod 600 {path}`"))
+        Some(format!("other users can {who} the token file `{path}`: run `chmod 600 {path}`"))
     }
     #[cfg(not(unix))]
     {
@@ -224,14 +224,14 @@ mod tests {
         let set = |mode: u32| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         set(0o644);
         assert_eq!(warning(std::path::Path::new("/dev/null")), None, "everybody may write it, and it is no file");
-        assert!(warning(&path).unwrap().starts_with("others can read the token file `"));
+        assert!(warning(&path).unwrap().starts_with("other users can read the token file `"));
         set(0o660);
-        assert!(warning(&path).unwrap().starts_with("others can write the token file `"));
+        assert!(warning(&path).unwrap().starts_with("other users can write the token file `"));
         set(0o602);
         assert!(matches!(Tokens::read(&path), Err(TokensError::Writable { .. })));
         assert!(matches!(Tokens::add(&path, "me", Scope::Delete), Err(TokensError::Writable { .. })));
         set(0o600);
-        // A link stays one.
+        // A symbolic link stays one.
         let link = folder.path().join("link");
         symlink(&path, &link).unwrap();
         Tokens::add(&link, "ana", Scope::Read).unwrap();

@@ -1,14 +1,14 @@
-//! Grants of tokens and groups: scopes, each for all models or for those whose names match a pattern.
+//! Grants of tokens and groups: scopes, each for all models or for those that match a pattern.
 
 use std::fmt;
 use std::str::FromStr;
 
 use modeldepot::ModelName;
 
-/// No list of grants is longer.
+/// The most grants in one list.
 const MOST: usize = 32;
 
-/// The longest pattern, as long as the longest name of a model.
+/// The longest pattern: as long as the longest model name.
 const LONGEST: usize = 128;
 
 /// What a caller may do. Each scope includes those before it.
@@ -16,7 +16,7 @@ const LONGEST: usize = 128;
 pub enum Scope {
     /// See and fetch.
     Read,
-    /// Make links that others may use, for longer than the caller's own download needs.
+    /// Create links that others may use, valid for longer than the caller's own download needs.
     Share,
     /// Publish.
     Publish,
@@ -25,10 +25,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope, the smallest first.
+    /// Every scope in ascending order.
     pub const ALL: [Scope; 4] = [Scope::Read, Scope::Share, Scope::Publish, Scope::Delete];
 
-    /// Returns the scope as it is written.
+    /// Returns the scope as written.
     pub fn as_str(self) -> &'static str {
         match self {
             Scope::Read => "read",
@@ -56,20 +56,20 @@ impl FromStr for Scope {
     }
 }
 
-/// Says which text was refused as a list of grants, and which rule it breaks.
+/// The part of a list of grants that was refused, and the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a valid grant: {rule}", text.chars().take(80).collect::<String>().escape_debug())]
 pub struct GrantsError {
-    /// The part that was refused.
+    /// The refused part.
     pub text: String,
-    /// The rule that it breaks, as a sentence without a full stop.
+    /// The rule, as a sentence without a full stop.
     pub rule: &'static str,
 }
 
-/// A pattern for names of models: `*` stands for any characters, also none, and `?` for one.
+/// A pattern for model names: `*` matches any characters, also none, and `?` matches one.
 ///
 /// - 1 to 128 characters of `A-Z a-z 0-9 . _ - * ?`
-/// - a run of `*` is one `*`
+/// - several `*` in a row count as one
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelPattern(String);
 
@@ -79,12 +79,12 @@ impl ModelPattern {
         &self.0
     }
 
-    /// Returns true when the whole name is like the pattern.
+    /// Returns true if the pattern matches the whole name.
     pub fn matches(&self, name: &ModelName) -> bool {
         let (pattern, name) = (self.0.as_bytes(), name.as_str().as_bytes());
         let (mut p, mut n) = (0, 0);
-        // Where to try again: after the last `*`, with one more character taken by it. Going back to the last alone is
-        // enough, and keeps the time within the product of the two lengths.
+        // Where to resume after a mismatch: behind the last `*`, which takes one more character. Backtracking to the
+        // last `*` is enough, and bounds the time by the product of the two lengths.
         let mut again = None;
         while n < name.len() {
             match pattern.get(p) {
@@ -129,12 +129,12 @@ impl fmt::Display for ModelPattern {
     }
 }
 
-/// One scope, for everything or for the models of a pattern.
+/// A scope, for everything or for the models that match a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
-    /// What may be done.
+    /// What is permitted.
     pub scope: Scope,
-    /// To which models. None is to everything: all models, and what is no model, as raw buckets are.
+    /// The models. `None` stands for everything: all models, and buckets and their objects.
     pub models: Option<ModelPattern>,
 }
 
@@ -158,16 +158,16 @@ impl fmt::Display for Grant {
     }
 }
 
-/// What a caller may do, all in all: `read,publish:plant-*`.
+/// All grants of a caller: `read,publish:plant-*`.
 ///
 /// - 1 to 32 grants, separated by commas
-/// - a grant without a pattern is for everything; one with a pattern, even `*`, is for models alone and never for raw
-///   buckets and their objects
+/// - a grant without a pattern is for everything; one with a pattern, even `*`, is only for models, never for buckets
+///   and their objects
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grants(Vec<Grant>);
 
 impl Grants {
-    /// Returns true when the caller may do this to a model or, without one, to what is no model's: raw buckets, and
+    /// Returns true if the caller has the scope for a model or, without one, for everything else: buckets, objects and
     /// the service itself.
     pub fn allows(&self, scope: Scope, model: Option<&ModelName>) -> bool {
         self.0.iter().any(|grant| {
@@ -180,28 +180,28 @@ impl Grants {
         })
     }
 
-    /// Returns true when there could be a model that the caller may do this to.
+    /// Returns true if the caller has the scope for some possible model name.
     pub fn allows_some(&self, scope: Scope) -> bool {
         self.highest() >= scope
     }
 
-    /// Returns the largest scope of all grants, whatever it is for.
+    /// Returns the largest scope of all grants, whatever they apply to.
     pub fn highest(&self) -> Scope {
         self.0.iter().map(|grant| grant.scope).max().unwrap_or(Scope::Read)
     }
 
-    /// Returns the grants, the order as given.
+    /// Returns the grants in the given order.
     pub fn iter(&self) -> impl Iterator<Item = &Grant> {
         self.0.iter()
     }
 
-    /// Returns what both allow together, as for a person of several groups.
+    /// Returns the grants of both, as for a person in several groups.
     #[must_use]
     pub fn union(&self, other: &Grants) -> Grants {
         Grants::of(self.0.iter().chain(&other.0).cloned().collect())
     }
 
-    /// Leaves out what another grant holds already.
+    /// Drops grants that are implied by others.
     fn of(given: Vec<Grant>) -> Grants {
         let mut kept: Vec<Grant> = Vec::with_capacity(given.len());
         let holds = |a: &Grant, b: &Grant| a.scope >= b.scope && (a.models.is_none() || a.models == b.models);
@@ -216,7 +216,7 @@ impl Grants {
 }
 
 impl From<Scope> for Grants {
-    /// Returns the scope for everything.
+    /// Grants the scope for everything.
     fn from(scope: Scope) -> Grants {
         Grants(vec![Grant { scope, models: None }])
     }
@@ -277,7 +277,7 @@ mod tests {
         assert!(!mixed.allows(Scope::Publish, Some(&model("soil"))));
         assert!(!mixed.allows(Scope::Delete, Some(&model("plant-7"))));
         assert_eq!((mixed.highest(), mixed.allows_some(Scope::Publish)), (Scope::Publish, true));
-        // A pattern is never for raw buckets.
+        // A pattern never covers buckets.
         assert!(
             grants("delete:*").allows(Scope::Delete, Some(&model("any")))
                 && !grants("delete:*").allows(Scope::Read, None)
@@ -299,7 +299,7 @@ mod tests {
             yes.iter().for_each(|name| assert!(parsed.matches(&model(name)), "{pattern} {name}"));
             no.iter().for_each(|name| assert!(!parsed.matches(&model(name)), "{pattern} {name}"));
         }
-        // The worst that there can be ends at once.
+        // Even the worst case ends quickly.
         let worst: ModelPattern = "*a".repeat(64).parse().unwrap();
         assert!(!worst.matches(&model(&"ab".repeat(64))));
     }

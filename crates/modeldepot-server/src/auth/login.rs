@@ -6,18 +6,18 @@ use super::Scope;
 use super::token::{Token, secret};
 use super::tokens_error::TokensError;
 
-/// The only token of a service that has no token file. It may do everything, and ends with the service.
+/// The only token of a service without a token file. It has full access and is valid while the service runs.
 #[derive(Clone)]
 pub struct Login(String);
 
 impl Login {
-    /// The name that the logs have for it.
+    /// Its name in the logs.
     pub const NAME: &'static str = "console";
 
-    /// Makes one.
+    /// Creates a token.
     ///
     /// # Errors
-    /// [`TokensError`], when the system has no random numbers.
+    /// [`TokensError`], if the system's random number generator fails.
     pub fn new() -> Result<Login, TokensError> {
         Ok(Login(secret()?.0))
     }

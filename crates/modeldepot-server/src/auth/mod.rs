@@ -1,13 +1,13 @@
 //! Authentication and authorization.
 //!
-//! Without a token file everybody may do everything, and the service listens on loopback only. With one, a program
-//! sends `Authorization: Bearer TOKEN`, and a browser the cookie of a session that it got for a token. Where people log in
-//! at a provider (`oidc`), a browser gets one for that too.
+//! Without a token file everyone has full access, and the service only listens on loopback addresses. With one, a
+//! program sends `Authorization: Bearer TOKEN`, and a browser sends the cookie of a session that it got for a token. If
+//! people log in at a provider (`oidc`), their browsers get a session for that too.
 //!
-//! The table of routes says which scope each needs, and `access` enforces it, for the model or the bucket of the request's
-//! path, together with the CSRF token that what a browser asks to be done under a session must carry. Handlers take
-//! [`Reader`], [`Publisher`] or [`Deleter`] as well: having one is the proof that they were called by way of the table.
-//! Where the path names no model, they ask [`Caller::may`].
+//! The route table says which scope each route needs. `admit` enforces it for the model or bucket in the request's
+//! path, and checks the CSRF token of requests that change something within a session. Handlers take [`Reader`],
+//! [`Publisher`] or [`Deleter`] as well: having one proves that the route was checked. Where the path names no model,
+//! they use [`Caller::may`].
 
 mod about;
 mod allowed;
@@ -43,7 +43,7 @@ pub(crate) use self::about::is_of_the_whole;
 pub(crate) use self::allowed::{Deleter, Publisher, Reader};
 pub(crate) use self::asking::{asking, sees};
 pub(crate) use self::cookie::cookie_value;
-pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, Unproven, csrf_missing};
+pub(crate) use self::csrf::{CSRF_FIELD, CSRF_HEADER, CsrfPending, csrf_missing};
 pub use self::file::warning;
 pub use self::grants::{Grant, Grants, GrantsError, ModelPattern, Scope};
 pub use self::login::Login;
@@ -54,53 +54,53 @@ pub use self::tokens_error::TokensError;
 pub(crate) use self::used::Used;
 pub use self::used::last_used;
 
-/// The name of the cookie.
+/// The name of the session cookie.
 const COOKIE: &str = "modeldepot_session";
 
-/// The name of the cookie over HTTPS: browsers take one of such a name from this host alone, and send it to no other.
+/// Its name over HTTPS: browsers only accept a cookie with this prefix from the same host, and send it to no other.
 const SECURE_COOKIE: &str = "__Host-modeldepot_session";
 
-/// How often it is looked whether the token file has changed.
+/// How often the token file is checked for changes, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Authenticates requests.
 pub(crate) struct Gate {
-    /// None if there are no tokens.
+    /// `None` if there are no tokens.
     file: Option<Mutex<Watched>>,
-    /// Whether callers must say who they are: by a token, or by logging in at a provider.
+    /// Whether callers must authenticate, with a token or through a provider.
     closed: bool,
     sessions: Sessions,
-    /// The CSRF token of everybody, where nobody logs in.
+    /// The CSRF token for all pages if nobody logs in.
     csrf: String,
-    /// Whether cookies may travel over HTTPS alone.
+    /// Whether cookies are limited to HTTPS.
     secure: bool,
     pub(crate) read_only: bool,
     pub(crate) used: Arc<Used>,
 }
 
-/// The token file, as it was last read.
+/// The token file as it was last read.
 struct Watched {
-    /// None for a token that is kept in memory alone.
+    /// `None` for a token that is only kept in memory.
     path: Option<PathBuf>,
     looked: Instant,
     changed: Option<Stamp>,
-    /// None for a file that cannot be used.
+    /// `None` if the file cannot be used.
     tokens: Option<Arc<Tokens>>,
 }
 
-/// Who asks.
+/// The identity of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Who {
-    /// Somebody, where nobody is asked for a token.
+    /// Unknown, where no authentication is required.
     Anyone,
-    /// The bearer of a token, by its name.
+    /// The bearer of a token, by the token's name.
     Token(String),
-    /// Somebody who has logged in at the provider.
+    /// A person who has logged in at the provider.
     Person(Arc<Person>),
 }
 
 impl Who {
-    /// Returns who publishes, for manifests.
+    /// Returns the publisher, for manifests.
     pub(crate) fn publisher(&self) -> Option<PublishedBy> {
         match self {
             Who::Person(person) => person.address().parse().ok(),
@@ -108,7 +108,7 @@ impl Who {
         }
     }
 
-    /// Returns what the name is of.
+    /// Returns what kind of name it is.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         match self {
             Who::Anyone => None,
@@ -117,7 +117,7 @@ impl Who {
         }
     }
 
-    /// Returns what the provider calls a person for ever: a name may be given to another.
+    /// Returns the provider's permanent identifier of a person; a name may be reassigned to someone else.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self {
             Who::Person(person) => Some(&person.subject),
@@ -125,7 +125,7 @@ impl Who {
         }
     }
 
-    /// Returns the name, where there is one.
+    /// Returns the name, if there is one.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Who::Anyone => None,
@@ -145,41 +145,41 @@ impl std::fmt::Display for Who {
     }
 }
 
-/// Somebody who asks, and what they may do.
+/// A caller, and what they may do.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) who: Who,
     pub(crate) grants: Grants,
-    /// When this ends; links that are made for them end by then.
+    /// When the caller's access ends; links made for the caller expire by then.
     pub(crate) until: Option<OffsetDateTime>,
-    /// What the caller's pages send along with what they ask to be done.
+    /// The CSRF token that the caller's pages send with every change.
     pub(crate) csrf: String,
-    /// Whether what is asked to be done must carry it: a browser sends cookies unasked.
+    /// Whether changes need the CSRF token: browsers send cookies unasked.
     browser: bool,
 }
 
 impl Caller {
-    /// Returns true when they may do this to a model.
+    /// Returns true if the caller has a scope for a model.
     pub(crate) fn may(&self, scope: Scope, model: &ModelName) -> bool {
         self.grants.allows(scope, Some(model))
     }
 
-    /// Returns how long a link may live that is made for them: not beyond their token.
+    /// Returns the lifetime of a link for the caller, which is limited by their token.
     pub(crate) fn life(&self, asked: Duration) -> Duration {
         life(self.until, asked)
     }
 
-    /// Returns true unless this is a browser, which sends cookies unasked, and the token is not that of its pages.
+    /// Returns true if the caller is not a browser session, or the CSRF token is that of its pages.
     pub(crate) fn is_own_page(&self, csrf: &str) -> bool {
-        // Hashes are compared, so that the time says nothing of how much of it is right.
+        // Comparing hashes does not reveal, through timing, how much of the token is right.
         !self.browser || blake3::hash(csrf.as_bytes()) == blake3::hash(self.csrf.as_bytes())
     }
 }
 
-/// Returns how long a link may live that was asked for by somebody whose token is taken until then.
+/// Returns the lifetime of a link for a caller whose token expires at `until`.
 pub(crate) fn life(until: Option<OffsetDateTime>, asked: Duration) -> Duration {
     let left = |until: OffsetDateTime| Duration::try_from(until - OffsetDateTime::now_utc()).unwrap_or_default();
-    // S3 knows whole seconds, and no link of less than one.
+    // S3 counts in whole seconds, and a link must last at least one.
     until.map_or(asked, |until| asked.min(Duration::from_secs(left(until).as_secs().max(1))))
 }
 
@@ -209,25 +209,25 @@ impl Gate {
         Ok(Gate { file, closed, sessions: Sessions::default(), csrf: token::random()?, secure, read_only, used })
     }
 
-    /// Returns true when callers must say who they are.
+    /// Returns true if callers must authenticate.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Returns true when there is a token file.
+    /// Returns true if there are tokens.
     pub(crate) fn has_tokens(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Returns true when cookies may travel over HTTPS alone.
+    /// Returns true if cookies are limited to HTTPS.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
 
-    /// Returns the tokens as the file has them now.
+    /// Returns the current tokens of the file.
     ///
     /// # Errors
-    /// A problem of status 503 when the file cannot be used: it lets nobody in, and that is not the callers' fault.
+    /// A problem with status 503 if the file cannot be used: then nobody has access, which is not the caller's fault.
     fn tokens(&self) -> Result<Arc<Tokens>> {
         let Some(file) = &self.file else { return Ok(Arc::default()) };
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,7 +239,7 @@ impl Gate {
             if now != file.changed || now.is_none() {
                 let read = Tokens::read(&path);
                 match &read {
-                    // A file that stays away is news once.
+                    // Report a missing file once.
                     Err(error) if file.tokens.is_some() || now.is_some() => {
                         let cause = std::error::Error::source(error).map(|it| format!(": {it}")).unwrap_or_default();
                         tracing::error!("{error}{cause}; until it is fixed, requests with tokens get 503");
@@ -257,10 +257,10 @@ impl Gate {
         })
     }
 
-    /// Returns who asks.
+    /// Returns the caller.
     ///
     /// # Errors
-    /// A problem of status 401 when that is not known.
+    /// A problem with status 401 if the caller is unknown.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller> {
         if !self.closed {
             let (who, grants) = (Who::Anyone, Scope::Delete.into());
@@ -298,11 +298,11 @@ impl Gate {
         Ok(Caller { who: Who::Token(token.name.clone()), grants: token.grants.clone(), until, csrf, browser })
     }
 
-    /// Starts a session for the holder of a token, replacing the browser's last one, and returns its cookie and who they
-    /// are.
+    /// Starts a session for the holder of a token, replacing the browser's last one, and returns its cookie and
+    /// identity.
     ///
     /// # Errors
-    /// A problem of status 401 when the token is not known or has expired.
+    /// A problem with status 401 if the token is unknown or has expired.
     pub(crate) fn log_in(&self, token: &str, headers: &HeaderMap) -> Result<(HeaderValue, Who)> {
         let (tokens, token, now) = (self.tokens()?, token.trim(), OffsetDateTime::now_utc());
         let shown = tokens.find(token, now).ok_or_else(wrong)?;
@@ -312,7 +312,7 @@ impl Gate {
         Ok((self.begin(Holder::Token(hash))?, caller.who))
     }
 
-    /// Begins a session for a person, in the place of the browser's last one, and returns its cookie.
+    /// Starts a session for a person, replacing the browser's last one, and returns its cookie.
     pub(crate) fn welcome(&self, person: Arc<Person>, headers: &HeaderMap) -> Result<HeaderValue> {
         self.end(headers);
         self.begin(Holder::Person(person))
@@ -330,7 +330,7 @@ impl Gate {
         self.set_cookie(&cookie, lasts.as_secs())
     }
 
-    /// Ends the session of a request, and returns the cookie that makes the browser forget it.
+    /// Ends the session of a request, and returns the header that deletes its cookie.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> Result<HeaderValue> {
         self.end(headers);
         self.set_cookie("", 0)
@@ -353,7 +353,7 @@ impl Gate {
         cookie_value(headers, self.cookie_name()).map(str::to_owned)
     }
 
-    /// Returns the caller if they may do this.
+    /// Returns the caller if they have the scope.
     pub(crate) fn allow(&self, caller: Caller, scope: Scope, about: &About) -> Result<Caller> {
         if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
@@ -376,7 +376,7 @@ impl Gate {
                 ),
             };
             let detail = match about {
-                // What lacks is not a scope.
+                // The caller has the scope, but only for certain models.
                 About::Whole if !caller.grants.allows(Scope::Read, None) => format!(
                     "{} only covers models; raw buckets, the health page and /metrics need a grant without a pattern",
                     caller.who
@@ -396,7 +396,7 @@ fn unknown(detail: &str) -> Problem {
         .hint("send `Authorization: Bearer TOKEN`; the operator of this service issues tokens")
 }
 
-/// The problem of a token that nobody has, or has any more.
+/// The error response to an unknown or revoked token.
 fn wrong() -> Problem {
     unknown("unknown token").guessed().hint("check that you copied all of it, or ask for a new one")
 }

@@ -1,7 +1,7 @@
 //! Browser sessions, identified by a cookie and kept in memory. A restart logs everyone out.
 //!
-//! A session is a token's or a person's. A token is looked up again at each request, so that revoking it ends its
-//! sessions. What a person may do is what the login provider said when they logged in, until the session ends.
+//! A session belongs to a token or a person. A token is looked up at every request, so revoking it ends its sessions. A
+//! person keeps the grants determined at login until the session ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,34 +11,34 @@ use super::grants::Grants;
 use super::token::random;
 use super::tokens_error::TokensError;
 
-/// The longest that a session lasts, used or not.
+/// The longest duration of a session, whether used or not.
 pub(super) const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
-/// Sessions at once. Beyond that the oldest ends.
+/// The most sessions. Beyond that, the oldest ends.
 const MOST: usize = 10_000;
 
-/// Sessions of one token or person. Beyond that their own oldest ends, and nobody else's.
+/// The most sessions of one token or person. Beyond that, their own oldest ends.
 const MOST_EACH: usize = 100;
 
-/// Someone whom the login provider knows.
+/// A person known to the login provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody logs in by a provider then"))]
 pub(crate) struct Person {
-    /// What they are called.
+    /// The display name.
     pub(crate) name: String,
-    /// What the provider calls them for ever, unlike the name.
+    /// The provider's permanent identifier of the person, unlike the name.
     pub(crate) subject: String,
     /// The provider.
     pub(crate) issuer: String,
-    /// What they may do.
+    /// What the person may do.
     pub(crate) grants: Grants,
-    /// How long their session lasts at most.
+    /// The longest duration of their session.
     pub(crate) lasts: Duration,
 }
 
 impl Person {
-    /// Returns the name as it stands in manifests, where the name of a token could be the same: with the provider's host,
-    /// unless it is an address already.
+    /// Returns the name for manifests, which must differ from names of tokens: with the provider's host appended,
+    /// unless it is an email address.
     pub(super) fn address(&self) -> String {
         let issuer = url::Url::parse(&self.issuer).ok();
         let host = issuer.as_ref().and_then(url::Url::host_str).unwrap_or_default();
@@ -46,16 +46,16 @@ impl Person {
     }
 }
 
-/// Whose a session is.
+/// The owner of a session.
 #[derive(Clone)]
 pub(super) enum Holder {
-    /// The hash of the token that it was logged in with: when that is revoked the session is over.
+    /// The hash of the token used to log in; revoking the token ends the session.
     Token(blake3::Hash),
     Person(Arc<Person>),
 }
 
 impl Holder {
-    /// Returns the same for all sessions of one token or person.
+    /// Returns the same value for all sessions of a token or person.
     fn owner(&self) -> blake3::Hash {
         match self {
             Holder::Token(hash) => *hash,
@@ -68,11 +68,11 @@ impl Holder {
     }
 }
 
-/// A browser that is logged in.
+/// A logged-in browser.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) holder: Holder,
-    /// What its pages send along with what they ask to be done.
+    /// The CSRF token that its pages send with every change.
     pub(super) csrf: String,
     owner: blake3::Hash,
     begun: Instant,
@@ -90,7 +90,7 @@ impl Session {
 pub(super) struct Sessions(Mutex<HashMap<blake3::Hash, Session>>);
 
 impl Sessions {
-    /// Begins a session, and returns what its cookie holds and how long it lasts.
+    /// Starts a session, and returns the content of its cookie and its duration.
     pub(super) fn begin(&self, holder: Holder) -> Result<(String, Duration), TokensError> {
         let lasts = match &holder {
             Holder::Token(_) => LIFETIME,

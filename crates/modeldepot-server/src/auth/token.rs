@@ -1,6 +1,6 @@
 //! An API token, and its line in the token file: a name, grants, the BLAKE3 of the token, and further fields.
 //!
-//! A token has 256 random bits, so a fast hash is enough: there is nothing to guess.
+//! A token has 256 random bits and cannot be guessed, so a fast hash is enough.
 
 use std::fmt;
 
@@ -12,46 +12,46 @@ use time::format_description::well_known::Rfc3339;
 use super::grants::Grants;
 use super::tokens_error::TokensError;
 
-/// What every token begins with, so that one that leaked is recognised as what it is.
+/// The prefix of every token, so that secret scanners recognize a leaked one.
 const PREFIX: &str = "mdt_";
 
-/// A token, as far as it is known.
+/// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Its name.
     pub name: String,
     /// What its bearer may do.
     pub grants: Grants,
-    /// When it was made, where that is known: older files do not say.
+    /// When it was created, if known: older files do not say.
     pub created: Option<OffsetDateTime>,
-    /// From when on it is refused.
+    /// When it expires.
     pub expires: Option<OffsetDateTime>,
     /// The BLAKE3 of the token.
     pub(super) hash: blake3::Hash,
-    /// The one before the last rotation, and until when it is taken.
+    /// The secret before the last rotation, and until when it is accepted.
     pub(super) old: Option<(blake3::Hash, OffsetDateTime)>,
-    /// Fields of the line that a later version of modeldepot wrote. They are kept.
+    /// Fields written by a later version of modeldepot. They are kept.
     pub(super) more: Vec<String>,
 }
 
 impl Token {
-    /// Returns a token that is in no file.
+    /// Returns a token that is not in a file yet.
     pub(super) fn of(name: &str, grants: impl Into<Grants>, hash: blake3::Hash) -> Token {
         let (name, grants) = (name.to_owned(), grants.into());
         Token { name, grants, created: None, expires: None, hash, old: None, more: Vec::new() }
     }
 
-    /// Returns until when the secret from before the last rotation is taken, while it is.
+    /// Returns until when the secret before the last rotation is accepted, if it still is.
     pub fn grace(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         self.old.map(|(_, until)| until).filter(|until| *until > now)
     }
 
-    /// Returns true when the token is refused because of its age.
+    /// Returns true if the token has expired.
     pub fn is_expired(&self, now: OffsetDateTime) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Reads a line: `NAME GRANTS BLAKE3`, then fields `name=value`.
+    /// Parses a line: `NAME GRANTS BLAKE3`, then fields `name=value`.
     pub(super) fn parse(line: &str) -> Option<Token> {
         let mut words = line.split_whitespace();
         let name = words.next().filter(|name| is_name(name))?.to_owned();
@@ -74,7 +74,7 @@ impl Token {
     }
 }
 
-/// The token's line.
+/// Formats a token as its line.
 pub(super) struct Line<'t>(pub(super) &'t Token);
 
 impl fmt::Display for Line<'_> {
@@ -113,12 +113,12 @@ pub(super) fn now() -> OffsetDateTime {
     now.replace_nanosecond(0).unwrap_or(now)
 }
 
-/// Returns a time as the file has it.
+/// Formats a time as in the file.
 pub(super) fn written(time: OffsetDateTime) -> String {
     time.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
 }
 
-/// Reads a time of the file.
+/// Parses a time from the file.
 pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text, &Rfc3339).ok()
 }

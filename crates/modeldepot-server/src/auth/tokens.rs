@@ -1,4 +1,4 @@
-//! The tokens of a file. A token itself is shown once, when it is created, and stored nowhere.
+//! The tokens of a file. The secret of a token is shown once, when it is created, and not stored.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use super::tokens_error::TokensError;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tokens(Vec<Token>);
 
-/// A token that somebody showed, and how long it is taken.
+/// The token that a caller presented, and until when it is accepted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown<'t> {
     pub(super) token: &'t Token,
@@ -24,23 +24,23 @@ impl Tokens {
     /// Reads a token file.
     ///
     /// # Errors
-    /// [`TokensError`], when it is missing or malformed, or when everybody may write it.
+    /// [`TokensError`], if it is missing, malformed, or writable by every user.
     pub fn read(path: &Path) -> Result<Tokens, TokensError> {
         Ok(file::read(path)?.into_iter().filter_map(file::Row::token).collect())
     }
 
-    /// Makes a token that does not expire, adds it to the file, and returns it. It cannot be shown again.
+    /// Creates a token that does not expire, adds it to the file and returns it. It cannot be shown again.
     ///
     /// # Errors
-    /// [`TokensError`], when the name is taken or the file cannot be written.
+    /// [`TokensError`], if the name is taken or the file cannot be written.
     pub fn add(path: &Path, name: &str, grants: impl Into<Grants>) -> Result<String, TokensError> {
         Tokens::add_until(path, name, grants, None)
     }
 
-    /// As [`Tokens::add`]; from `expires` on the token is refused.
+    /// Like [`Tokens::add`], for a token that expires at `expires`.
     ///
     /// # Errors
-    /// As [`Tokens::add`].
+    /// The same.
     pub fn add_until(
         path: &Path,
         name: &str,
@@ -61,11 +61,11 @@ impl Tokens {
         })
     }
 
-    /// Gives a token a new secret and returns it. The secret before it is taken for as long as `grace` says. With
-    /// `expires` the token has that time from now on.
+    /// Gives a token a new secret and returns it. The previous secret is accepted for `grace` longer. With `expires`,
+    /// the token gets a new expiry time.
     ///
     /// # Errors
-    /// [`TokensError`], when there is none of that name, when it has expired and gets no new time, or when the file
+    /// [`TokensError`], if there is no token of this name, if it has expired and gets no new time, or if the file
     /// cannot be written.
     pub fn rotate(
         path: &Path,
@@ -90,10 +90,10 @@ impl Tokens {
         })
     }
 
-    /// Removes a token from the file. A service that reads the file lets its bearer in no more.
+    /// Removes a token from the file. A running service refuses it as soon as it has reloaded the file.
     ///
     /// # Errors
-    /// [`TokensError`], when there is none of that name or the file cannot be written.
+    /// [`TokensError`], if there is no token of this name or the file cannot be written.
     pub fn remove(path: &Path, name: &str) -> Result<(), TokensError> {
         file::change(path, false, |rows| {
             let before = rows.len();
@@ -110,19 +110,19 @@ impl Tokens {
         self.0.iter()
     }
 
-    /// Returns true if the file is empty, so nobody has access.
+    /// Returns true if there are no tokens, so nobody has access.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns what is known of the bearer of a token, expired or not.
+    /// Finds the token with this secret, whether or not it has expired.
     pub(super) fn find(&self, secret: &str, now: OffsetDateTime) -> Option<Shown<'_>> {
         self.find_hash(blake3::hash(secret.as_bytes()), now)
     }
 
-    /// As [`Tokens::find`], by the hash of the token.
+    /// Like [`Tokens::find`], by the hash of the secret.
     pub(super) fn find_hash(&self, hash: blake3::Hash, now: OffsetDateTime) -> Option<Shown<'_>> {
-        // Hashes are compared in constant time.
+        // Comparing hashes takes constant time.
         self.0.iter().find_map(|token| {
             if token.hash == hash {
                 return Some(Shown { token, until: token.expires });
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(tokens.find(&new, begun).unwrap().until, None);
         assert!(tokens.find(&old, begun).unwrap().until.is_some_and(|until| until > begun && until <= over));
         assert!(tokens.find(&old, over).is_none() && tokens.find(&new, over).is_some());
-        // The next rotation ends the grace of the one before, and without grace the old one is over at once.
+        // The next rotation ends the previous grace period. Without grace, the old secret is invalid at once.
         let third = Tokens::rotate(&path, "ci", Duration::ZERO, None).unwrap();
         let tokens = Tokens::read(&path).unwrap();
         assert!(tokens.find(&old, begun).is_none() && tokens.find(&new, begun).is_none());
@@ -198,7 +198,7 @@ mod tests {
         assert!(!tokens.find(&old, now()).unwrap().token.is_expired(past - Duration::from_secs(1)));
         assert!(matches!(Tokens::rotate(&path, "ci", Duration::ZERO, None), Err(TokensError::Expired { .. })));
         let later = now() + Duration::from_secs(60);
-        // The grace of an old secret is never longer than the token itself.
+        // An old secret never outlives its token.
         Tokens::rotate(&path, "ci", Duration::from_secs(3600), Some(later)).unwrap();
         assert_eq!(Tokens::read(&path).unwrap().find(&old, now()).unwrap().until, Some(later));
     }

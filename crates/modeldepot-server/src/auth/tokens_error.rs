@@ -13,20 +13,20 @@ pub enum TokensError {
     /// The file cannot be read or written.
     #[error("cannot {action} the token file `{}`", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// What failed, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Every user of the machine could add a token of their own.
+    /// Every user of the machine could add a token.
     #[error("refused to use the token file `{}`: every user of this machine can write it", path.display())]
     Writable {
         /// The file.
         path: PathBuf,
     },
-    /// A line is none of a token. It holds no text of the line: it may be a token.
+    /// A line is not a valid token. The error holds no text of the line, which may be a secret.
     #[error("line {line} of `{}` is not `NAME GRANTS BLAKE3`", path.display())]
     Line {
         /// The file.
@@ -34,13 +34,13 @@ pub enum TokensError {
         /// The number of the line.
         line: usize,
     },
-    /// A token's name breaks its rule.
+    /// A token's name is not allowed.
     #[error("`{}` is not a valid token name: use 1 to 64 letters, digits, `.`, `_` and `-`", name.chars().take(80).collect::<String>().escape_debug())]
     Name {
         /// The name.
         name: String,
     },
-    /// There is a token of that name.
+    /// A token of this name already exists.
     #[error("token `{name}` already exists in `{}`", path.display())]
     Taken {
         /// The name.
@@ -48,7 +48,7 @@ pub enum TokensError {
         /// The file.
         path: PathBuf,
     },
-    /// There is no token of that name.
+    /// There is no token of this name.
     #[error("token `{name}` does not exist in `{}`", path.display())]
     Unknown {
         /// The name.
@@ -56,7 +56,7 @@ pub enum TokensError {
         /// The file.
         path: PathBuf,
     },
-    /// A token that has expired is rotated without a new time.
+    /// An expired token was rotated without a new expiry time.
     #[error("token `{name}` expired on {}", units::date(Some(*expired)))]
     Expired {
         /// The name.
@@ -66,7 +66,7 @@ pub enum TokensError {
         /// The file.
         path: PathBuf,
     },
-    /// The system has no random numbers.
+    /// The system's random number generator failed.
     #[error("the system returned no random numbers")]
     Random,
 }

@@ -15,28 +15,28 @@ use tokio::sync::Notify;
 use super::file::{beside, replace};
 use super::token::{now, time, written};
 
-/// The least time between two writes.
+/// The minimum time between two writes.
 const PACE: Duration = Duration::from_secs(60);
 
-/// No such file is larger.
+/// The largest such file.
 const LARGEST: u64 = 1024 * 1024;
 
-/// When tokens were last used, by their names.
+/// The last use of each token, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Used {
-    /// None where there is no token file.
+    /// `None` if there is no token file.
     path: Option<PathBuf>,
     seen: Mutex<BTreeMap<String, OffsetDateTime>>,
     changed: Notify,
 }
 
 impl Used {
-    /// Keeps it beside this file of tokens.
+    /// Stores it next to a token file.
     pub(super) fn beside(tokens: Option<&Path>) -> Arc<Used> {
         Arc::new(Used { path: tokens.map(path), ..Used::default() })
     }
 
-    /// Notes that a token is used.
+    /// Records the use of a token.
     pub(super) fn note(&self, name: &str) {
         let now = now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ impl Used {
         }
     }
 
-    /// Writes it down from time to time.
+    /// Writes the file periodically.
     pub(crate) async fn keep(self: Arc<Self>) {
         let mut told = false;
         loop {
@@ -60,7 +60,7 @@ impl Used {
         }
     }
 
-    /// Writes it down now.
+    /// Writes the file now.
     pub(crate) async fn write(self: &Arc<Self>) -> io::Result<()> {
         let used = Arc::clone(self);
         tokio::task::spawn_blocking(move || used.write_now()).await.map_err(io::Error::other)?
@@ -72,7 +72,7 @@ impl Used {
         if seen.is_empty() {
             return Ok(());
         }
-        // Another service may use the same tokens.
+        // Other services may share the token file.
         let mut all = read(path);
         for (name, at) in seen {
             let known = all.entry(name).or_insert(at);
@@ -83,7 +83,7 @@ impl Used {
     }
 }
 
-/// Returns when the tokens of a file were last used, by their names, as far as services have written it down.
+/// Returns when the tokens of a file were last used, by name, as far as services have recorded it.
 pub fn last_used(tokens: &Path) -> BTreeMap<String, OffsetDateTime> {
     read(&path(tokens))
 }
@@ -92,7 +92,7 @@ fn path(tokens: &Path) -> PathBuf {
     beside(&fs::canonicalize(tokens).unwrap_or_else(|_| tokens.to_owned()), ".used")
 }
 
-/// Reads the file. What is not there, or not of this form, says nothing.
+/// Reads the file. A missing file or malformed line is ignored.
 fn read(path: &Path) -> BTreeMap<String, OffsetDateTime> {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {
@@ -118,7 +118,7 @@ mod tests {
         assert!(last_used(&tokens).is_empty());
         used.note("ci");
         used.write_now().unwrap();
-        // What another service wrote stays, and the later time counts.
+        // Entries of other services are kept, and the later time counts.
         fs::write(path(&tokens), "ana 2026-11-26T10:00:00Z\nci 2020-01-01T00:00:00Z\nnonsense\nx y\n").unwrap();
         used.write_now().unwrap();
         let found = last_used(&tokens);

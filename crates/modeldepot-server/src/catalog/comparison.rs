@@ -1,4 +1,4 @@
-//! What the API and the console agree on when they compare versions.
+//! Rules for comparing versions that the API and the console share.
 
 use modeldepot::StoredFile;
 

@@ -8,19 +8,19 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 use time::OffsetDateTime;
 
-/// Facts of one version. A manifest with more is somebody's data, not a description.
+/// The most facts of one version. More than that is data, not a description.
 const MOST: usize = 64;
 
-/// The longest text that is kept of one.
+/// The longest text that is kept.
 const LONGEST: usize = 256;
 
-/// Versions whose facts are kept, over all models: about 25 MB.
+/// The most versions whose facts are kept, over all models: about 25 MB.
 const VERSIONS: usize = 50_000;
 
-/// Names of facts that are kept once for all versions.
+/// The most names of facts that are shared between versions.
 const NAMES: usize = 10_000;
 
-/// One entry of a version's metadata, if it is no list or object.
+/// A metadata field that is not a list or object.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fact {
     Number(Number),
@@ -48,7 +48,7 @@ impl Serialize for Fact {
     }
 }
 
-/// The facts of one version, in the order of its metadata.
+/// The facts of a version, in the order of its metadata.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Facts(Vec<(Arc<str>, Fact)>);
 
@@ -68,10 +68,10 @@ impl Serialize for Facts {
     }
 }
 
-/// The facts of a model's versions, each with the time of its publication: that of another is not believed.
+/// The facts of a model's versions, each with its publication time: facts of another publication are not used.
 type OfModel = HashMap<Version, (Option<OffsetDateTime>, Arc<Facts>)>;
 
-/// The facts of all versions that were looked at.
+/// The facts of all versions read so far.
 #[derive(Default)]
 pub(super) struct Known {
     models: HashMap<ModelName, (u64, OfModel)>,
@@ -127,7 +127,7 @@ impl Known {
         new
     }
 
-    /// Forgets the models that were not looked at for longest; of one that is too large alone, everything.
+    /// Drops the least recently used models; if the only model is too large, all of its facts.
     fn make_room(&mut self, but: &ModelName) {
         while self.versions > VERSIONS {
             let others = self.models.iter().filter(|(model, _)| *model != but);

@@ -9,13 +9,13 @@ use modeldepot::{ModelName, VersionSummary};
 use super::{Catalog, Fact, Facts};
 use crate::problem::{Problem, Result};
 
-/// How long an answer waits for metadata that nobody has read yet.
+/// How long an answer waits for metadata that has not been read yet.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// Filters in one question.
+/// The most filters in one request.
 const MOST_FILTERS: usize = 16;
 
-/// What a table is sorted or filtered by.
+/// A column to sort or filter by.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Column {
     Version,
@@ -37,7 +37,7 @@ impl Column {
                 return Err(Problem::invalid("`sort` and `filter` need the name of a column")
                     .hint("for example `sort=-val_accuracy`"));
             }
-            // An entry of the metadata that is called like a column can be named as well.
+            // Metadata fields named like a column can be written with the prefix `metadata.`.
             name => Column::Metadata(name.strip_prefix("metadata.").unwrap_or(name).to_owned()),
         })
     }
@@ -70,7 +70,7 @@ pub(crate) struct Filter {
     value: String,
 }
 
-/// How conditions are written. The longer ones first: `>=` is no `>` with a value that begins with `=`.
+/// The comparison operators. Longer ones come first, so that `>=` is not read as `>` with a value that begins with `=`.
 pub(crate) const SIGNS: [(&str, Compare); 6] = [
     (">=", Compare::AtLeast),
     ("<=", Compare::AtMost),
@@ -100,7 +100,7 @@ impl Filter {
                 .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `>` encoded as `%3E`")
         })?;
         let (name, value) = (&text[..at], text[at + sign.len()..].trim().to_owned());
-        // A name of nothing but blanks is one all the same.
+        // A name that consists of blanks is a valid one.
         let name = if name.trim().is_empty() { name } else { name.trim() };
         Ok(Filter { column: Column::parse(name)?, compare, value })
     }
@@ -125,7 +125,7 @@ impl Filter {
             }),
             (Column::Size | Column::Files, Err(_)) => None,
         };
-        // What a version does not have fulfils no condition.
+        // A version without the field matches no condition on it.
         order.is_some_and(|order| match self.compare {
             Compare::AtLeast => order.is_ge(),
             Compare::AtMost => order.is_le(),
@@ -137,7 +137,7 @@ impl Filter {
     }
 }
 
-/// Reads the filters of a question.
+/// Parses the filters of a request.
 pub(crate) fn filters<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Filter>> {
     let filters = texts.map(Filter::parse).collect::<Result<Vec<_>>>()?;
     match filters.len() > MOST_FILTERS {
@@ -146,14 +146,14 @@ pub(crate) fn filters<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Vec<Fi
     }
 }
 
-/// The versions that are asked for, in the order that is asked for.
+/// The selected versions, in order.
 pub(crate) struct Selected {
     pub(crate) versions: Vec<VersionSummary>,
-    /// Of how many of the model's versions the metadata was known, where it decided.
+    /// For how many of the model's versions the metadata was known, if it mattered.
     pub(crate) known: Option<usize>,
 }
 
-/// Filters and sorts a model's versions. Manifests are read only where they decide, and waited for a moment.
+/// Filters and sorts a model's versions. Manifests are only read if they matter, and only waited for briefly.
 pub(crate) async fn select(
     catalog: &Catalog,
     model: &ModelName,
@@ -175,7 +175,7 @@ pub(crate) async fn select(
     Selected { versions, known }
 }
 
-/// A version with what is known of it.
+/// A version and its facts.
 struct Row {
     version: VersionSummary,
     facts: Option<Arc<Facts>>,
@@ -187,7 +187,7 @@ impl Row {
     }
 }
 
-/// Filters and sorts. Of equals the later version comes first, and what has no value comes last.
+/// Filters and sorts. Among equals the later version comes first; versions without a value come last.
 fn arrange(mut rows: Vec<Row>, filters: &[Filter], sort: &Sort) -> Vec<Row> {
     rows.retain(|row| filters.iter().all(|filter| filter.holds(row)));
     rows.sort_by(|a, b| {
@@ -214,7 +214,7 @@ fn arrange(mut rows: Vec<Row>, filters: &[Filter], sort: &Sort) -> Vec<Row> {
     rows
 }
 
-/// Numbers come before texts, and those before flags.
+/// Numbers sort before texts, and texts before booleans.
 fn compare(a: &Fact, b: &Fact) -> Option<Ordering> {
     let rank = |fact: &Fact| match fact {
         Fact::Number(_) => 0,

@@ -1,8 +1,8 @@
 //! The models and versions of the bucket, read through a small cache.
 //!
-//! Documents are cached for a second. Listings are refreshed every second while they are in use, and served from the cache
-//! meanwhile: changes made elsewhere appear after a second plus the time of a listing, changes made through this service
-//! at once. Published manifests never change, so their metadata stays cached. All caches are bounded.
+//! Documents are cached for a second. Listings are refreshed every second while they are in use, and served from the
+//! cache meanwhile: changes made elsewhere appear after a second plus the time of a listing, changes made through this
+//! service at once. Published manifests never change, so their metadata stays cached. All caches are bounded.
 
 pub(crate) mod comparison;
 mod facts;
@@ -30,25 +30,25 @@ use self::watched::Watched;
 
 pub(crate) use self::facts::{Fact, Facts};
 
-/// Versions in full that are kept.
+/// The most descriptions of versions that are cached.
 const DOCUMENTS: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
-/// The sum of their manifests in bytes.
+/// The total size of their manifests in bytes.
 const DOCUMENT_BYTES: usize = 8 << 20;
 
-/// Models whose listings are kept.
+/// The most models whose listings are cached.
 const MODELS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// Training histories that are kept.
+/// The most training histories that are cached.
 const HISTORIES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
-/// A larger training history is not drawn.
+/// The largest training history that is drawn.
 const HISTORY_BYTES: u64 = 8 << 20;
 
-/// Files of a version up to which its listing is looked at again.
+/// Up to this many files, a version is listed again to notice missing ones.
 const RELISTED: usize = 500;
 
-/// Manifests that are read at once, by all callers together.
+/// The most manifests that are read at once, for all callers together.
 const READS: usize = 16;
 
 /// Cheap to clone.
@@ -60,7 +60,7 @@ pub(crate) struct Catalog {
 
 type Of<K, V> = Mutex<LruCache<K, V>>;
 
-/// A training history, of the push of this name.
+/// A training history, and the id of the push it belongs to.
 type OfPush = (String, Option<Arc<History>>);
 
 struct Kept {
@@ -72,16 +72,16 @@ struct Kept {
     /// Models whose manifests are being read in the background.
     filling: Mutex<HashSet<ModelName>>,
     reads: tokio::sync::Semaphore,
-    /// Counts what this service has changed. What was asked for before a change is not kept after it.
+    /// Counts the changes made by this service. Results requested before a change are not cached after it.
     changes: AtomicU64,
 }
 
-/// A version in full, with what it is answered as.
+/// A version's description and its cached answer.
 pub(crate) struct Document {
     pub(crate) found: Arc<Description>,
     /// The ETag of its manifest.
     etag: String,
-    /// The answer of the API, once it was made.
+    /// The API's answer, once created.
     pub(crate) answer: OnceLock<(Bytes, ETag)>,
 }
 
@@ -104,13 +104,13 @@ impl Catalog {
         Catalog { storage, kept: Arc::new(kept) }
     }
 
-    /// Says whether nothing was changed through this service meanwhile.
+    /// Returns a function that tells whether this service has changed nothing meanwhile.
     fn unchanged(&self) -> impl FnOnce() -> bool + use<> {
         let (kept, before) = (Arc::clone(&self.kept), self.kept.changes.load(Ordering::SeqCst));
         move || kept.changes.load(Ordering::SeqCst) == before
     }
 
-    /// Returns the models that have a version, by name.
+    /// Returns the models with at least one version, by name.
     pub(crate) async fn models(&self) -> Result<Arc<Vec<ModelSummary>>> {
         let storage = self.storage.clone();
         let ask = move || {
@@ -135,7 +135,8 @@ impl Catalog {
         found
     }
 
-    /// Returns a listing, which is kept fresh from now on: it may take longer than a caller should wait.
+    /// Returns a listing, which is then kept fresh in the background: listing may take longer than a caller should
+    /// wait.
     async fn listed<T, F>(
         &self,
         watched: &Arc<Watched<T>>,
@@ -154,7 +155,7 @@ impl Catalog {
         Ok(found)
     }
 
-    /// Returns the version that a name means: itself, or the latest one.
+    /// Resolves a version, which may be `latest`.
     pub(crate) async fn resolve(&self, model: &ModelName, version: &str) -> Result<Version> {
         match version {
             "latest" => self.latest(model).await,
@@ -169,12 +170,12 @@ impl Catalog {
         Ok(versions.last().ok_or_else(none)?.version.clone())
     }
 
-    /// Returns one version in full.
+    /// Returns the description of a version.
     pub(crate) async fn version(&self, model: &ModelName, version: &Version) -> Result<Arc<Description>> {
         Ok(Arc::clone(&self.document(model, version).await?.found))
     }
 
-    /// Returns one version in full, with what it was answered as.
+    /// Returns the description of a version with its cached answer.
     pub(crate) async fn document(&self, model: &ModelName, version: &Version) -> Result<Arc<Document>> {
         let name = (model.clone(), version.clone());
         let watched = Arc::clone(lock(&self.kept.documents).get_or_insert(name.clone(), Arc::default));
@@ -186,7 +187,7 @@ impl Catalog {
         if found.is_err() {
             documents.pop(&name);
         }
-        // Few are large, but a client that walks a bucket of large ones must not fill the memory.
+        // Few manifests are large, but walking a bucket full of large ones must not fill the memory.
         let weight = |watched: &Watched<Document>| watched.last().map_or(0, |document| document.weight());
         let mut sum: usize = documents.iter().map(|(_, watched)| weight(watched)).sum();
         while sum > DOCUMENT_BYTES && documents.len() > 1 {
@@ -195,13 +196,13 @@ impl Catalog {
         found
     }
 
-    /// Looks whether a version is what it was, and reads it if not.
+    /// Checks whether a version is unchanged, and reads it if not.
     async fn look(&self, model: &ModelName, version: &Version, last: Option<Arc<Document>>) -> Result<Arc<Document>> {
         let (client, bucket) = (self.storage.depot(), self.storage.bucket());
         let manifest = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
-        let spent = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
-        // Asked before the manifest is read: one that is replaced in between is read again.
-        let (etag, spent) = tokio::try_join!(
+        let tombstone = ObjectKey::Tombstone(model.clone(), version.clone()).to_string();
+        // Requested before the manifest is read: if it is replaced in between, it is read again.
+        let (etag, deleted) = tokio::try_join!(
             async {
                 match client.get_object_metadata(bucket, &manifest).await {
                     Ok(found) => Ok(found.etag),
@@ -209,12 +210,13 @@ impl Catalog {
                     Err(error) => Err(error),
                 }
             },
-            client.object_exists(bucket, &spent),
+            client.object_exists(bucket, &tombstone),
         )?;
-        // The files of a version that the original wrote are what lies there.
+        // The Python pipeline's manifests list no files, so the version is whatever the bucket holds.
         let same = |last: &Arc<Document>| last.etag == etag && last.found.manifest.files.is_some();
-        if let Some(last) = last.filter(|last| !spent && !etag.is_empty() && same(last)) {
-            // Files may have been lost since then. Reading the version again shows that; listing every version here would cost too much.
+        if let Some(last) = last.filter(|last| !deleted && !etag.is_empty() && same(last)) {
+            // Files may have been lost since. Reading the version again shows that; listing the files of a very large
+            // one each time would cost too much.
             if last.found.files.len() > RELISTED {
                 return Ok(last);
             }
@@ -231,7 +233,7 @@ impl Catalog {
         Ok(Arc::new(Document { found, etag, answer: OnceLock::new() }))
     }
 
-    /// Returns the training history of a version, where one of its files is one that can be read.
+    /// Returns the training history of a version, if one of its files can be read as one.
     pub(crate) async fn history(&self, model: &ModelName, version: &Version) -> Result<Option<Arc<History>>> {
         let found = self.version(model, version).await?;
         let Some(path) = found.history().cloned() else { return Ok(None) };
@@ -241,7 +243,7 @@ impl Catalog {
         let file = self.storage.open_described(&found, &path)?;
         let identity = found.manifest.write_id.clone().unwrap_or_default();
         let name = (model.clone(), version.clone());
-        // What the original wrote has no identity, and may be replaced.
+        // Versions published by the Python pipeline have no push id and may be replaced.
         if let Some((of, history)) = lock(&self.kept.histories).get(&name)
             && *of == identity
             && !identity.is_empty()
@@ -262,7 +264,7 @@ impl Catalog {
         Ok(history)
     }
 
-    /// Returns what the manifests of some versions say, read if need be. A manifest that cannot be used says nothing.
+    /// Returns the facts of some versions, reading manifests as needed. An unusable manifest has no facts.
     pub(crate) async fn facts(&self, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Arc<Facts>>> {
         let read: Vec<_> = versions.iter().map(|version| self.facts_of(model, version)).collect();
         let read: Vec<_> = stream::iter(read).buffered(READS).collect().await;
@@ -288,7 +290,7 @@ impl Catalog {
         Ok(lock(&self.kept.facts).add(model, version, &metadata))
     }
 
-    /// Returns what is known of each version by now, and reads the rest in the background; waits a moment for it.
+    /// Returns the facts known so far, and reads the others in the background; waits briefly for them.
     pub(crate) async fn known_facts(
         &self,
         model: &ModelName,
@@ -311,14 +313,14 @@ impl Catalog {
         known()
     }
 
-    /// Reads the manifests of all versions in the background, the latest first, unless that is under way.
+    /// Reads the manifests of all versions in the background, latest first, unless this is already running.
     fn fill(&self, model: &ModelName, versions: &Arc<Vec<VersionSummary>>) {
         if !lock(&self.kept.filling).insert(model.clone()) {
             return;
         }
         let (catalog, model, versions) = (self.clone(), model.clone(), Arc::clone(versions));
         tokio::spawn(async move {
-            // Collected first: a stream over a borrowing closure would make the whole one that stays on its thread.
+            // Collected first: a stream over a borrowing closure would make the whole future not `Send`.
             let read: Vec<_> = versions.iter().rev().map(|version| catalog.facts_of(&model, version)).collect();
             let mut read = stream::iter(read).buffer_unordered(READS);
             while let Some(read) = read.next().await {
@@ -332,7 +334,7 @@ impl Catalog {
         });
     }
 
-    /// Forgets what is kept of a model: this service has published or deleted a version of it.
+    /// Drops what is cached of a model, after this service has published or deleted a version of it.
     pub(crate) fn changed(&self, model: &ModelName) {
         self.kept.changes.fetch_add(1, Ordering::SeqCst);
         self.kept.models.forget();
@@ -349,7 +351,7 @@ impl Catalog {
 
 impl Document {
     fn weight(&self) -> usize {
-        // A file of a manifest is about as large in memory as in JSON; the answer holds it once more.
+        // In memory a file takes about as much as in the manifest's JSON; the cached answer holds it once more.
         self.found.record().len() * 3 + 1024
     }
 }

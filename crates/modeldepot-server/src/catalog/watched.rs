@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 
 use modeldepot::Result;
 
-/// How long a value is taken for the bucket's own: what is published elsewhere shows after that, and after the time that
-/// it takes to look.
+/// How long a value is used without asking again. Changes made elsewhere appear after this time plus the time of a
+/// request.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long a value that is being kept fresh may be given away meanwhile: a listing may take long.
+/// How old a value may be while it is refreshed in the background: a listing may take long.
 const LATE: Duration = Duration::from_secs(10);
 
-/// How long a value is kept fresh that nobody asks for any more.
+/// How long a value is kept fresh after its last use.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// A value that is asked for again once it is older than a second, by one caller for all.
+/// A value that is requested again once it is older than a second, by one caller on behalf of all.
 pub(super) struct Watched<T> {
     value: RwLock<Option<(Instant, Arc<T>)>>,
     turn: tokio::sync::Mutex<()>,
-    /// When somebody last wanted it, while it is being kept fresh.
+    /// When it was last used, while it is being kept fresh.
     wanted: Mutex<Option<Instant>>,
 }
 
@@ -30,13 +30,13 @@ impl<T> Default for Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// Returns the value if it need not be asked for.
+    /// Returns the value if it is fresh.
     pub(super) fn fresh(&self) -> Option<Arc<T>> {
         let value = self.value.read().unwrap_or_else(PoisonError::into_inner);
         value.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, value)| Arc::clone(value))
     }
 
-    /// Returns the value if it is being kept fresh. From now on it is wanted.
+    /// Returns the value if it is being kept fresh, and records the use.
     pub(super) fn kept(&self) -> Option<Arc<T>> {
         let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
         *wanted.as_mut()? = Instant::now();
@@ -44,7 +44,7 @@ impl<T> Watched<T> {
         value.as_ref().filter(|(at, _)| at.elapsed() < LATE).map(|(_, value)| Arc::clone(value))
     }
 
-    /// Keeps the value fresh as long as somebody wants it, unless that is being done.
+    /// Keeps the value fresh while it is used, unless this is already happening.
     pub(super) fn keep<F, K>(
         self: &Arc<Self>,
         ask: impl Fn() -> F + Send + Sync + 'static,
@@ -65,7 +65,7 @@ impl<T> Watched<T> {
                     let wanted = watched.wanted.lock().unwrap_or_else(PoisonError::into_inner);
                     wanted.is_some_and(|at| at.elapsed() < IDLE)
                 };
-                // What cannot be had is for the next caller to hear.
+                // The next caller will see the error.
                 if !asked || watched.get(|_| ask(), unchanged()).await.is_err() {
                     break;
                 }
@@ -83,7 +83,8 @@ impl<T> Watched<T> {
         *self.value.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns the value, asked for by `ask` if need be, which gets the last one. It is kept if `keep` says so in the end.
+    /// Returns the value. If it is not fresh, it is requested with `ask`, which gets the old value. It is cached if
+    /// `keep` still returns true afterwards.
     pub(super) async fn get<F>(
         &self,
         ask: impl FnOnce(Option<Arc<T>>) -> F,
@@ -96,11 +97,11 @@ impl<T> Watched<T> {
             return Ok(value);
         }
         let _turn = self.turn.lock().await;
-        // Somebody else may have asked meanwhile.
+        // Another caller may have requested it meanwhile.
         if let Some(value) = self.fresh() {
             return Ok(value);
         }
-        // What is found is at least as old as the question.
+        // The value is at least as recent as the request.
         let asked = Instant::now();
         let found = ask(self.last()).await;
         let mut value = self.value.write().unwrap_or_else(PoisonError::into_inner);

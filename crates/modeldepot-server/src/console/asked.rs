@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use url::form_urlencoded;
 
-/// Names and values, in their order.
+/// Names and values, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Asked(Vec<(String, String)>);
 
@@ -25,23 +25,23 @@ impl Asked {
         self.0.iter().filter(move |pair| pair.0 == name && !pair.1.trim().is_empty()).map(|pair| pair.1.trim())
     }
 
-    /// Returns the first value of a name as it was sent: a key of a bucket may begin with a blank.
+    /// Returns the first value of a name exactly as sent: a key may begin with a space.
     pub(super) fn raw(&self, name: &str) -> Option<&str> {
         self.raw_all(name).next()
     }
 
-    /// Returns every value of a name as it was sent.
+    /// Returns every value of a name exactly as sent.
     pub(super) fn raw_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_str())
     }
 
-    /// Returns the number of a page, from 1.
+    /// Returns the page number, starting at 1.
     pub(super) fn page(&self) -> usize {
         self.get("page").and_then(|text| text.parse().ok()).filter(|page| *page > 0).unwrap_or(1)
     }
 
-    /// Returns the same question with other values for some names, from the `?` on; none takes a name away. The page is
-    /// the first again unless it is among them.
+    /// Returns the query with some values replaced, starting with `?`; `None` removes a name. The page is reset unless
+    /// it is among the changes.
     pub(super) fn with(&self, changes: &[(&str, Option<&str>)]) -> String {
         let changed = |name: &str| name == "page" || changes.iter().any(|change| change.0 == name);
         let mut query = form_urlencoded::Serializer::new(String::new());

@@ -1,5 +1,5 @@
-//! The stylesheet, the script and the icon: in the binary, under names that change with their content, so that a browser
-//! keeps each for ever and never an old one.
+//! The stylesheet, the script and the icon. They are embedded in the binary and served under names that change with
+//! their content, so that browsers can cache them forever and never use an old one.
 
 use std::sync::LazyLock;
 
@@ -10,9 +10,9 @@ use headers::{ETag, HeaderMapExt as _};
 
 use crate::conditions::{etag, is_known};
 
-/// A file that the pages need.
+/// A file that pages load.
 pub(super) struct Asset {
-    /// Its address.
+    /// Its URL path.
     pub(super) href: String,
     etag: ETag,
     media_type: &'static str,
@@ -40,7 +40,7 @@ impl Asset {
     }
 }
 
-/// Serves one.
+/// Serves an asset.
 pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Assets { style, script, icon } = &*ASSETS;
     let wanted = |asset: &&Asset| asset.href.strip_prefix("/assets/") == Some(&name);

@@ -1,4 +1,4 @@
-//! Two to five versions side by side: curves laid over each other, and what differs marked.
+//! Two to five versions side by side: overlaid curves, and a table that marks the differences.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::catalog::comparison::{MOST, alike};
 use crate::problem::Problem;
 use crate::state::App;
 
-/// Versions that are offered of a model.
+/// The most versions of a model offered for comparison.
 const OFFERED: usize = 100;
 
 struct Column {
@@ -48,7 +48,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
     Ok(Page::new(Place::Models, "Compare versions", body).below("Models", "/").here("Compare"))
 }
 
-/// One chart as a file.
+/// A chart as a file.
 pub(super) async fn file(
     State(app): State<App>,
     Path(what): Path<String>,
@@ -59,7 +59,7 @@ pub(super) async fn file(
     one(&named(&columns), what.strip_suffix(".svg").unwrap_or(&what), "compared")
 }
 
-/// Returns the versions that are asked for, each once. One without `@` is the latest.
+/// Returns the requested versions without duplicates. One without `@` means the latest.
 fn selectors(asked: &Asked, visitor: &Visitor) -> Result<Vec<Selector>> {
     let mut selectors: Vec<Selector> = Vec::new();
     for text in asked.all("v") {
@@ -91,11 +91,11 @@ async fn columns(app: &App, selectors: &[Selector]) -> Result<Vec<Column>> {
             None => app.catalog.latest(model).await?,
         };
         let found = app.catalog.version(model, &version).await?;
-        // Without curves the rest can be compared still.
+        // Without curves, the rest can still be compared.
         let history = app.catalog.history(model, &version).await.ok().flatten();
         columns.push(Column { name: format!("{model}@{version}"), found, history });
     }
-    // Versions of one model are told apart by their own names.
+    // Versions of the same model are labeled with their version only.
     if selectors.iter().all(|it| it.model == selectors[0].model) {
         for column in &mut columns {
             column.name = column.found.manifest.version.to_string();
@@ -105,14 +105,14 @@ async fn columns(app: &App, selectors: &[Selector]) -> Result<Vec<Column>> {
 }
 
 fn named(columns: &[Column]) -> Vec<Named<'_>> {
-    // The colour is that of the column, also where one before it has no history.
+    // Colors follow the columns, even if an earlier column has no history.
     let named = columns.iter().enumerate().map(|(index, column)| {
         Some(Named { name: column.name.clone(), color: Some(index), history: column.history.as_deref()? })
     });
     named.flatten().collect()
 }
 
-/// Returns the form: what is compared, and what could be added.
+/// Returns the form: the compared versions, and others that can be added.
 async fn choose(app: &App, visitor: &Visitor, asked: &Asked, selectors: &[Selector]) -> Result<Markup> {
     let mut offered = Vec::new();
     if let Some(selector) = selectors.last() {
@@ -145,7 +145,7 @@ async fn choose(app: &App, visitor: &Visitor, asked: &Asked, selectors: &[Select
 
 fn overlaid(columns: &[Column], asked: &Asked) -> Markup {
     let named = named(columns);
-    // A file of the same chart is asked for with the same versions.
+    // The chart's file is requested for the same versions.
     let query = asked.with(&[]);
     let address = |what: &str| {
         format!(
@@ -168,12 +168,12 @@ fn overlaid(columns: &[Column], asked: &Asked) -> Markup {
     }
 }
 
-/// A line of the table: one thing, of each version.
+/// A row of the table: one field or file of each version.
 struct Line {
     name: String,
     cells: Vec<Option<String>>,
     differs: bool,
-    /// Which of them is best, where that can be said.
+    /// Which value is best, if that is known.
     best: Option<usize>,
 }
 
@@ -191,7 +191,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Table of differences" {
                 table.compared {
                     thead { tr {
-                        th scope="col" { span.sr { "What" } }
+                        th scope="col" { span.sr { "Property" } }
                         @for (index, column) in columns.iter().enumerate() {
                             @let manifest = &column.found.manifest;
                             th scope="col" {
@@ -215,7 +215,7 @@ fn table(columns: &[Column], asked: &Asked) -> Markup {
     }
 }
 
-/// Returns the question without one of its versions.
+/// Returns the query without one of its versions.
 fn without(asked: &Asked, index: usize) -> String {
     let others: Vec<&str> = asked.all("v").enumerate().filter(|(at, _)| *at != index).map(|(_, name)| name).collect();
     let pairs: Vec<(&str, &str)> = others.into_iter().map(|name| ("v", name)).collect();
@@ -262,7 +262,7 @@ fn metadata(columns: &[Column]) -> Vec<Line> {
         let cells: Vec<Option<String>> = found.iter().map(|found| found.map(value)).collect();
         let numbers: Vec<Option<f64>> = found.iter().map(|found| found.and_then(serde_json::Value::as_f64)).collect();
         let best = best(&name, &numbers);
-        // Of a metric the digits that count; where only later ones differ, all of them.
+        // Metrics are rounded to significant digits, but in full if they only differ further on.
         let rounded: Vec<Option<String>> =
             numbers.iter().zip(&cells).map(|(it, cell)| it.map(number).or_else(|| cell.clone())).collect();
         let tells = |cells: &[Option<String>]| cells.windows(2).any(|pair| pair[0] != pair[1]);
@@ -273,7 +273,7 @@ fn metadata(columns: &[Column]) -> Vec<Line> {
     lines.collect()
 }
 
-/// Returns which value is best: of a metric, where all have it and one stands out.
+/// Returns the best value of a metric, if every version has one and one stands out.
 fn best(name: &str, numbers: &[Option<f64>]) -> Option<usize> {
     let numbers: Vec<f64> = numbers.iter().copied().collect::<Option<_>>()?;
     let (best, value) = metric::best(name, numbers.iter().copied().enumerate())?;

@@ -5,22 +5,22 @@ use modeldepot::Version;
 use crate::catalog::listing::{Filter, SIGNS, filters};
 use crate::problem::Result;
 
-/// Words that must all hold.
+/// Search words, all of which must match.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    /// What versions' names contain.
+    /// Substrings of the version's name.
     names: Vec<String>,
-    /// What is said of their columns, as the API takes it.
+    /// Conditions on columns, as in the API.
     pub(super) filters: Vec<Filter>,
 }
 
 impl Conditions {
-    /// Reads what was typed.
+    /// Parses the text of the filter field.
     ///
     /// # Errors
-    /// An invalid filter, as of the API.
+    /// An invalid filter, as in the API.
     pub(super) fn parse(text: &str) -> Result<Conditions> {
-        // Signs may stand free: `loss < 0.2`.
+        // Operators may be surrounded by spaces: `loss < 0.2`.
         let mut text = text.replace(',', " ");
         for (sign, _) in SIGNS {
             for free in [format!(" {sign} "), format!(" {sign}"), format!("{sign} ")] {
@@ -33,7 +33,7 @@ impl Conditions {
         Ok(Conditions { names, filters: filters(filtering.into_iter())? })
     }
 
-    /// Returns whether the version's name is one of those asked for.
+    /// Returns whether the version's name matches.
     pub(super) fn names(&self, version: &Version) -> bool {
         let name = version.as_str().to_lowercase();
         self.names.iter().all(|part| name.contains(part))

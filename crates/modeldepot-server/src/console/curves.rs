@@ -1,4 +1,4 @@
-//! Training curves, out of the history that lies beside a model: training against validation, the best epoch marked.
+//! Training curves from the history stored with a model: training and validation, with the best epoch marked.
 
 use std::collections::BTreeSet;
 
@@ -13,23 +13,23 @@ use super::{Svg, href, metric};
 use crate::problem::Problem;
 use crate::state::App;
 
-/// Charts of one history at most.
+/// The most charts of one history.
 const CHARTS: usize = 8;
 
-/// Names of charts in a page, one for each place.
+/// The ids of the charts in a page.
 const IDS: [&str; CHARTS] = ["curve-0", "curve-1", "curve-2", "curve-3", "curve-4", "curve-5", "curve-6", "curve-7"];
 
-/// A history, under the name of its version.
+/// A history with the name of its version.
 pub(super) struct Named<'a> {
     pub(super) name: String,
-    /// The colour of its lines where versions are compared. None for a version alone: there, training and validation have
-    /// one each.
+    /// The color of its lines when versions are compared. `None` for a single version, where training and validation
+    /// have their own colors.
     pub(super) color: Option<usize>,
     pub(super) history: &'a History,
 }
 
-/// Returns the charts of one history, or of several laid over each other: loss first, accuracy next, then what else was
-/// measured.
+/// Returns the charts of one history, or of several overlaid: loss first, then accuracy, then other measured
+/// values.
 pub(super) fn charts(histories: &[Named<'_>], href: impl Fn(&str) -> String) -> Vec<Chart> {
     let measured: Vec<String> = measured(histories);
     let charts = measured.iter().take(CHARTS).zip(IDS).map(|(what, id)| Chart {
@@ -43,7 +43,7 @@ pub(super) fn charts(histories: &[Named<'_>], href: impl Fn(&str) -> String) -> 
     charts.filter(|chart| !chart.is_empty()).collect()
 }
 
-/// Returns what was measured, without the words for the data it was measured on.
+/// Returns the measured quantities, without prefixes for the data set.
 fn measured(histories: &[Named<'_>]) -> Vec<String> {
     let epochs = histories.iter().flat_map(|named| named.history.epochs());
     let names: BTreeSet<&str> = epochs.flat_map(|epoch| epoch.values.keys()).map(String::as_str).collect();
@@ -60,7 +60,7 @@ fn measured(histories: &[Named<'_>]) -> Vec<String> {
     measured
 }
 
-/// Returns what the numbers count, as long as all count the same.
+/// Returns the unit of the horizontal axis, if all histories have the same.
 fn unit(histories: &[Named<'_>]) -> &'static str {
     let mut units = histories.iter().map(|named| named.history.unit().word());
     match units.next() {
@@ -80,7 +80,7 @@ fn title(what: &str) -> String {
     format!("{} per epoch", short(&title, 60))
 }
 
-/// Returns the lines of a measured value. Training is dashed, validation is not.
+/// Returns the lines of a quantity. Training is dashed, validation solid.
 fn lines(what: &str, histories: &[Named<'_>]) -> Vec<Line> {
     let mut lines = Vec::new();
     for named in histories {
@@ -111,7 +111,7 @@ fn has(history: &History, name: &str) -> bool {
     history.epochs().iter().any(|epoch| epoch.values.contains_key(name))
 }
 
-/// One chart of a version as a file.
+/// A chart of a version as a file.
 pub(super) async fn file(
     State(app): State<App>,
     Path((model, version, what)): Path<(String, String, String)>,
@@ -124,7 +124,7 @@ pub(super) async fn file(
     one(&named, &what, &format!("{model}@{version}"))
 }
 
-/// Returns the chart of one measured value as a file.
+/// Returns the chart of a quantity as a file.
 pub(super) fn one(named: &[Named<'_>], what: &str, of: &str) -> Result<Svg> {
     let lines = lines(what, named);
     if lines.is_empty() {
@@ -140,7 +140,7 @@ fn missing(detail: &str) -> super::refusal::Refusal {
     super::refusal::Refusal(Problem::new(modeldepot::ErrorKind::NotFound, detail))
 }
 
-/// Returns where a chart of a version is had as a file.
+/// Returns the URL of a version's chart as a file.
 pub(super) fn curve_href(model: &ModelName, version: &Version, what: &str) -> String {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
     format!("{}/curves/{}.svg", href::version(model, version), utf8_percent_encode(what, NON_ALPHANUMERIC))

@@ -1,4 +1,4 @@
-//! Deleting a version, once its name is typed.
+//! Deleting a version, after its name was typed.
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -31,7 +31,7 @@ pub(super) async fn post(
             format!("go back, and type `{whole}`"),
         ));
     }
-    // What was begun is finished, whether or not anybody waits for it.
+    // Once begun, a delete is finished even if the visitor leaves.
     let (storage, catalog, of) = (app.storage.clone(), app.catalog.clone(), (model.clone(), version.clone()));
     let deleting = tokio::spawn(async move {
         let deleted = storage.delete(&of.0, &of.1).await;
@@ -42,7 +42,7 @@ pub(super) async fn post(
     });
     let deleted = joined(deleting.await)??;
     let left = deleted.foreign.objects.to_string();
-    // The last one takes its model along.
+    // Without its last version, the model is gone.
     let to = match app.catalog.versions(&model).await {
         Ok(versions) if !versions.is_empty() => {
             href::query(&href::model(&model), &[("deleted", version.as_str()), ("left", &left)])
@@ -52,7 +52,7 @@ pub(super) async fn post(
     Ok(Redirect::to(&to))
 }
 
-/// Says how many objects a delete has left, if any.
+/// Says how many objects a delete has left in place, if any.
 pub(super) fn left(asked: &Asked) -> Markup {
     let left: usize = asked.get("left").and_then(|left| left.parse().ok()).unwrap_or_default();
     html! {

@@ -14,7 +14,7 @@ use crate::auth::{Publisher, Scope};
 use crate::doctor::{Check, Findings, Outcome};
 use crate::state::App;
 
-/// Shows what can be seen without writing, and what the last probe found.
+/// Shows checks that do not write, and the results of the last probe.
 pub(super) async fn get(State(app): State<App>, visitor: Visitor) -> Result {
     let Some(doctor) = &app.service.doctor else {
         let body = html! {
@@ -41,10 +41,10 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor) -> Result {
     Ok(Page::new(Place::Health, "Health", body))
 }
 
-/// Probes what may be written, and shows the page again.
+/// Runs the checks that write, and shows the page again.
 pub(super) async fn post(State(app): State<App>, _: Publisher) -> Redirect {
     if let Some(doctor) = app.service.doctor.clone() {
-        // A probe that is cut off would leave what it wrote.
+        // A canceled probe would leave its objects behind.
         let _ = tokio::spawn(async move { doctor.probe().await }).await;
     }
     Redirect::to("/health#probe")
@@ -110,7 +110,7 @@ fn line(check: &Check) -> Markup {
     }
 }
 
-/// Returns a line of a terminal with dots where it was aligned there.
+/// Replaces the spaces that align a line in a terminal with dots.
 fn squeezed(line: &str) -> String {
     line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }

@@ -1,4 +1,4 @@
-//! Logging in with a token, and out.
+//! Logging in with a token, and logging out.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -43,8 +43,8 @@ pub(super) async fn log_out(State(app): State<App>, headers: HeaderMap, caller: 
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(to)).into_response())
 }
 
-/// Returns what is told someone who has logged out here: at the provider they have not, and the next login may ask nothing.
-/// A link, since a form of ours may not lead to another site.
+/// Tells visitors who have logged out that they are still logged in at the provider, so that the next login may not ask
+/// for a password. It is a link, because our forms may not lead to other sites.
 fn logged_out(app: &App, asked: &Asked) -> Markup {
     let provider = app.service.oidc.as_ref().filter(|_| asked.get("logged_out").is_some());
     html! {
@@ -59,7 +59,7 @@ fn logged_out(app: &App, asked: &Asked) -> Markup {
     }
 }
 
-/// Returns an address of this service, whatever was asked for.
+/// Returns a path within this service, whatever was requested.
 pub(super) fn inside(next: Option<&str>) -> &str {
     let plain = |next: &&str| {
         next.starts_with('/')

@@ -1,10 +1,10 @@
-//! Which of a version's metadata are metrics, and which of them matters most.
+//! Which metadata fields are metrics, and which metric matters most.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Fact, Facts};
 
-/// The metrics that say most of a model, first the one that says most.
+/// The most informative metrics, in descending order.
 const KEY: [&str; 14] = [
     "val_accuracy",
     "test_accuracy",
@@ -22,7 +22,7 @@ const KEY: [&str; 14] = [
     "loss",
 ];
 
-/// Words in the names of values that are measured.
+/// Words in the names of measured values.
 const MEASURED: [&str; 23] = [
     "accuracy",
     "acc",
@@ -49,38 +49,38 @@ const MEASURED: [&str; 23] = [
     "psnr",
 ];
 
-/// Words in the names of values that are better when they are lower.
+/// Words in the names of values where lower is better.
 const LOWER: [&str; 8] = ["loss", "error", "perplexity", "mae", "mse", "rmse", "wer", "cer"];
 
-/// Returns a version's numbers by name: what was measured, and its other settings.
+/// Returns a version's numbers by name: metrics and settings.
 pub(super) fn numbers(facts: &Facts) -> BTreeMap<String, f64> {
     let number = |fact: &Fact| fact.number().filter(|number| number.is_finite());
     facts.iter().filter_map(|(name, fact)| Some((name.to_owned(), number(fact)?))).collect()
 }
 
-/// Returns true when a lower value is the better one.
+/// Returns true if a lower value is better.
 fn lower_is_better(name: &str) -> bool {
     words(name).any(|word| LOWER.contains(&word.as_str()))
 }
 
-/// Returns true when the value `a` is better than `b`.
+/// Returns true if `a` is better than `b`.
 pub(super) fn is_better(name: &str, a: f64, b: f64) -> bool {
     if lower_is_better(name) { a < b } else { a > b }
 }
 
-/// Returns the best of what was measured, the first of equals; none of what is no measurement.
+/// Returns the best value of a metric, the first among equals; `None` if the name is not that of a metric.
 pub(super) fn best<T: Copy>(name: &str, values: impl Iterator<Item = (T, f64)>) -> Option<(T, f64)> {
     values.filter(|_| is_measured(name)).reduce(|best, next| if is_better(name, next.1, best.1) { next } else { best })
 }
 
-/// Returns true when the name is one of something measured.
+/// Returns true if the name is that of a measured value.
 pub(super) fn is_measured(name: &str) -> bool {
     let mut words = words(name).peekable();
     let split = words.peek().is_some_and(|word| matches!(word.as_str(), "val" | "test" | "train"));
     split || words.any(|word| MEASURED.contains(&word.as_str()))
 }
 
-/// Returns the names in the order in which they matter: key metrics, other measured values, the rest by name.
+/// Returns the names in order of importance: key metrics, other measured values, then the rest by name.
 pub(super) fn ranked<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let place = |name: &str| {
         let key = KEY.iter().position(|known| *known == name);
@@ -93,7 +93,7 @@ pub(super) fn ranked<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String>
     names
 }
 
-/// Returns the metric that says most, where any of the names is one.
+/// Returns the most important metric, if any of the names is one.
 pub(super) fn key<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
     ranked(names).into_iter().next().filter(|name| is_measured(name))
 }

@@ -1,6 +1,7 @@
 //! The web console.
 //!
-//! Pages are rendered on the server and work without JavaScript. Each file is a page or a part of one; `page` is the layout.
+//! Pages are rendered on the server and work without JavaScript. Each file is a page or part of one; `page` is the
+//! layout.
 
 mod asked;
 mod assets;
@@ -68,17 +69,17 @@ pub(crate) fn table() -> Table {
         .get("/assets/{name}", OPEN, assets::get)
 }
 
-/// Answers a request to a page that was refused.
+/// Answers a refused request to a page.
 pub(crate) fn refused(problem: Problem) -> Response {
     refusal::Refusal(problem).into_response()
 }
 
-/// Answers what no page has.
+/// Answers a request to a page that does not exist.
 pub(crate) fn nowhere(app: &App, headers: &HeaderMap) -> Response {
     page::in_frame(app, &visitor::Visitor::of(app, headers), &refusal::nowhere())
 }
 
-/// Answers somebody who is not let through to a page.
+/// Answers a visitor who has no access to a page.
 pub(crate) fn stopped(app: &App, problem: &Problem) -> Response {
     let mut response = page::in_frame(app, &visitor::Visitor::of(app, &HeaderMap::new()), &refusal::page(problem));
     response.extensions_mut().insert(Told::of(problem));
@@ -86,14 +87,14 @@ pub(crate) fn stopped(app: &App, problem: &Problem) -> Response {
     response
 }
 
-/// Returns true for a browser that began to log in at the provider and has not come back yet.
+/// Returns true for a browser that has begun to log in at the provider and has not returned.
 pub(crate) fn began_login(headers: &HeaderMap) -> bool {
     oidc::has_attempt(headers)
 }
 
-/// A chart, to be saved.
+/// A chart to download.
 struct Svg {
-    /// The name of the file, without its ending.
+    /// The file name, without extension.
     name: String,
     text: String,
 }

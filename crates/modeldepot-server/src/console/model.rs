@@ -1,4 +1,4 @@
-//! A model: its versions as a table, and a metric over them.
+//! A model: its versions in a table, and a chart of a metric.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::catalog::Facts;
 use crate::catalog::listing::{Selected, Sort, select};
 use crate::state::App;
 
-/// Versions on one page.
+/// Versions per page.
 const ROWS: usize = 50;
 
-/// Versions that the chart goes over, the latest.
+/// The most versions in the chart: the latest.
 const CHARTED: usize = 200;
 
-/// Fields that are named where no version matches a filter.
+/// The most fields listed when no version matches a filter.
 const FIELDS: usize = 20;
 
-/// Columns of metrics.
+/// The most metric columns.
 const COLUMNS: usize = 5;
 
-/// A version, as a line of the table.
+/// A version, as a row of the table.
 #[derive(Clone)]
 struct Row {
     summary: VersionSummary,
@@ -86,7 +86,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
             (search(&asked, filter))
             @if unread > 0 {
                 div.notice.warn role="status" {
-                    p { "The manifests of " (unread) " versions are still being read. Load the page again in a moment." }
+                    p { "The manifests of " (unread) " versions are still being read. Reload the page in a moment." }
                 }
             }
             @if versions.is_empty() {
@@ -111,7 +111,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     Ok(Page::new(Place::Models, model.as_str(), body).below("Models", "/").here(model.as_str()))
 }
 
-/// Returns what versions can be filtered by: the columns of every version, and the metadata of the latest ones.
+/// Returns the fields that versions can be filtered by: the columns of the table, and metadata of the latest versions.
 async fn fields(app: &App, model: &ModelName, latest: &[VersionSummary]) -> Result<Vec<String>> {
     let facts = app.catalog.facts(model, latest).await?;
     let metadata: BTreeSet<&str> = facts.iter().flat_map(|facts| facts.iter()).map(|(name, _)| name).collect();
@@ -119,7 +119,7 @@ async fn fields(app: &App, model: &ModelName, latest: &[VersionSummary]) -> Resu
     Ok(columns.chain(metadata).take(FIELDS).map(str::to_owned).collect())
 }
 
-/// The chart as a file.
+/// Serves the chart as a file.
 pub(super) async fn chart_file(State(app): State<App>, Path(model): Path<String>, asked: Asked) -> Result<super::Svg> {
     let model: ModelName = name(&model)?;
     let versions = app.catalog.versions(&model).await?;
@@ -132,7 +132,7 @@ pub(super) async fn chart_file(State(app): State<App>, Path(model): Path<String>
 async fn rows(app: &App, model: &ModelName, versions: &[VersionSummary]) -> Result<Vec<Row>> {
     let facts = app.catalog.facts(model, versions).await?;
     let row = |(summary, facts): (&VersionSummary, &Arc<Facts>)| {
-        // The manifests were read for the metadata, so comparing them with the listing costs nothing more.
+        // The manifests were read for the metadata, so comparing them with the listing costs nothing.
         let mut known = summary.clone();
         known.damaged = app.storage.is_known_damaged(model, summary);
         Row::new(&known, Some(facts))
@@ -165,7 +165,7 @@ fn head(model: &ModelName, versions: &[VersionSummary], visitor: &Visitor) -> Ma
                     li { b { (units::size(versions.iter().map(|it| it.size).fold(0, u64::saturating_add))) } }
                     @if let Some(latest) = latest {
                         li { "latest " a.mono href=(href::version(model, &latest.version)) { (latest.version) }
-                            @if latest.damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                            @if latest.damaged { " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" } }
                         }
                         li { (when(latest.published)) }
                     }
@@ -197,7 +197,7 @@ fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
     }
 }
 
-/// Returns how the latest version stands among those of the chart.
+/// Describes how the latest version ranks among those in the chart.
 fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
     let measured: Vec<(&VersionSummary, f64)> =
         rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
@@ -211,7 +211,7 @@ fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
         dl.pairs {
             dt { "Latest" } dd { (cell(latest)) }
             @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
-            dt { "Since the version before" }
+            dt { "Change from the previous version" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
         }
     }
@@ -259,7 +259,7 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                                 th scope="row" {
                                     a.mono.nowrap href=(href::version(model, version)) { (version) }
                                     @if row.summary.damaged {
-                                        " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" }
+                                        " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" }
                                     }
                                 }
                                 @for (name, places) in columns.iter().zip(&places) {
@@ -279,13 +279,13 @@ fn table(model: &ModelName, rows: &[Row], columns: Vec<&str>, asked: &Asked) -> 
                 }
             }
             @if rows.len() > 1 {
-                p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Tick two to five versions." } }
+                p { button data-compares { "Compare" } " " span.hint data-compare-hint { "Select two to five versions." } }
             }
         }
     }
 }
 
-/// Returns the name by which a table is sorted by an entry of the metadata.
+/// Returns the name for sorting by a metadata field.
 fn sorting(name: &str) -> String {
     match name {
         "version" | "size" | "files" | "published" => format!("metadata.{name}"),
@@ -294,7 +294,7 @@ fn sorting(name: &str) -> String {
     }
 }
 
-/// Returns the head of a column, which sorts by it: numbers downwards first.
+/// Returns the header of a column, which sorts by it: numbers in descending order first.
 fn column(by: &str, title: &str, is_number: bool, asked: &Asked) -> Markup {
     let sort = asked.get("sort").unwrap_or("-version");
     let (current, down) = sort.strip_prefix('-').map_or((sort, false), |by| (by, true));

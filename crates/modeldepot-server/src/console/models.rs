@@ -1,4 +1,4 @@
-//! The first page: the models.
+//! The start page: the models.
 
 use axum::extract::State;
 use futures_util::{StreamExt as _, stream};
@@ -16,27 +16,27 @@ use super::{href, metric, pager};
 use crate::catalog::Catalog;
 use crate::state::App;
 
-/// Models on one page.
+/// Models per page.
 const ROWS: usize = 50;
 
-/// Versions that a sparkline goes over.
+/// The most versions in a sparkline.
 const SPARK: usize = 12;
 
-/// Models whose versions are read at once.
+/// The most models whose versions are read at once.
 const AT_ONCE: usize = 8;
 
-/// A model, as a line of the page.
+/// A model, as a row of the page.
 pub(super) struct Row {
     summary: ModelSummary,
     key: Option<Key>,
 }
 
-/// What its metadata say that matters most.
+/// The most important metric of a model.
 struct Key {
     metric: String,
-    /// Of the latest version, where it has the metric.
+    /// The latest version's value, if it has one.
     latest: Option<f64>,
-    /// Over the last versions, ascending.
+    /// The values of the last versions, in ascending order of version.
     values: Vec<f64>,
 }
 
@@ -81,11 +81,11 @@ async fn row(catalog: &Catalog, summary: ModelSummary) -> Row {
 }
 
 async fn key_of(catalog: &Catalog, model: &ModelName) -> Option<Key> {
-    // A model that was deleted a moment ago has none; the next look at the page will not show it.
+    // A model that was just deleted has no versions, and is gone when the page is reloaded.
     let versions = catalog.versions(model).await.ok()?;
     let facts = catalog.facts(model, &versions[versions.len().saturating_sub(SPARK)..]).await.ok()?;
     let numbers: Vec<_> = facts.iter().map(|facts| metric::numbers(facts)).collect();
-    // Of the latest version that has any.
+    // The latest version with any metric decides.
     let metric = numbers.iter().rev().find_map(|numbers| metric::key(numbers.keys()))?;
     let latest = numbers.last().and_then(|numbers| numbers.get(&metric).copied());
     let values = numbers.iter().filter_map(|numbers| numbers.get(&metric).copied()).collect();
@@ -113,9 +113,9 @@ fn list(rows: &[Row], asked: &Asked, page: &pager::Pages) -> Markup {
                         th scope="col" { "Model" }
                         th scope="col" { "Latest version" }
                         th.number scope="col" { "Key metric" }
-                        th.optional scope="col" { "Over versions" }
+                        th.optional scope="col" { "Trend" }
                         th.number.optional scope="col" { "Versions" }
-                        th.number.optional scope="col" { "Size, all" }
+                        th.number.optional scope="col" { "Total size" }
                         th.optional scope="col" { "Last published" }
                     } }
                     tbody { @for row in rows { (line(row)) } }
@@ -133,7 +133,7 @@ fn line(row: &Row) -> Markup {
             th scope="row" { a href=(href::model(&summary.model)) { (summary.model) } }
             td {
                 a.mono href=(href::version(&summary.model, &summary.latest)) { (summary.latest) }
-                @if summary.latest_damaged { " " span.tag.bad title="Files of it are missing from the bucket" { "damaged" } }
+                @if summary.latest_damaged { " " span.tag.bad title="Files of this version are missing from the bucket" { "damaged" } }
             }
             td.number {
                 @match key {

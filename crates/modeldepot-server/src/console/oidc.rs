@@ -19,10 +19,10 @@ use crate::oidc::{Answer, Failure};
 use crate::problem::{Problem, Told};
 use crate::state::App;
 
-/// The cookie of a login on its way. A browser takes the second from this host alone, and over HTTPS alone.
+/// The cookie of a login in progress. Browsers only accept the second from the same host and over HTTPS.
 const COOKIES: [&str; 2] = ["modeldepot_login", "__Host-modeldepot_login"];
 
-/// Returns true for a browser that has the cookie of a login on its way.
+/// Returns true if the browser has the cookie of a login in progress.
 pub(super) fn has_attempt(headers: &HeaderMap) -> bool {
     COOKIES.iter().any(|name| cookie_value(headers, name).is_some_and(|value| !value.is_empty()))
 }
@@ -40,7 +40,7 @@ pub(super) async fn begin(State(app): State<App>, uri: Uri, headers: HeaderMap, 
     }
 }
 
-/// Takes the browser that comes back from the provider.
+/// Handles the browser's return from the provider.
 pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap, note: Note, asked: Asked) -> Response {
     let Some(provider) = &app.service.oidc else { return nowhere().into_response() };
     let part = |name: &str| asked.raw(name).map(str::to_owned);
@@ -66,10 +66,10 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
     };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        // The address of this page has the code.
+        // The URL of this page contains the code.
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    // It was checked when it was sealed.
+    // It was validated before it was stored in the cookie.
     let next = inside(Some(&next)).to_owned();
     let mut response = (headers, arrived(&next).into_string()).into_response();
     response.headers_mut().append(header::SET_COOKIE, session);
@@ -78,8 +78,8 @@ pub(super) async fn finish(State(app): State<App>, uri: Uri, headers: HeaderMap,
     response
 }
 
-/// Returns a page that leads on. A redirect would not do: a browser does not send the session's cookie, which is for this
-/// site alone, where it is led by another site, and the way here began at the provider.
+/// Returns a page that continues to the requested one. A redirect would not work: the session cookie is
+/// `SameSite=Strict`, and browsers do not send it with a navigation that began at the provider's site.
 fn arrived(next: &str) -> Markup {
     html! {
         (DOCTYPE)
@@ -115,20 +115,20 @@ fn failed(failure: Failure, next: &str) -> Response {
     response
 }
 
-/// Returns the header that sets the cookie of a login on its way.
+/// Returns the header that sets the cookie of a login in progress.
 fn cookie(app: &App, value: &str, seconds: u64) -> [(HeaderName, HeaderValue); 1] {
     let secure = app.service.gate.is_secure();
-    // Lax: it has to come along when the provider sends the browser back.
+    // `Lax`, so that browsers send it when they return from the provider.
     let rest = if secure { "; Path=/; Secure" } else { "; Path=/login/oidc" };
     let name = COOKIES[usize::from(secure)];
     let text = format!("{name}={value}{rest}; HttpOnly; SameSite=Lax; Max-Age={seconds}");
-    // It is base64.
+    // The value is base64.
     let mut value = HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
     value.set_sensitive(true);
     [(header::SET_COOKIE, value)]
 }
 
-/// Returns what the browser calls this service.
+/// Returns the host by which the browser addresses this service.
 fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
     let named = uri.authority().map(|authority| authority.as_str());
     named.or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default()

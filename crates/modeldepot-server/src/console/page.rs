@@ -1,4 +1,4 @@
-//! A page, and the frame around it.
+//! The layout of a page.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -13,7 +13,7 @@ use crate::auth::Scope;
 use crate::problem::Told;
 use crate::state::App;
 
-/// Where in the console a page is.
+/// The section of the console that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Models,
@@ -23,12 +23,12 @@ pub(super) enum Place {
     Elsewhere,
 }
 
-/// A page without its frame.
+/// The content of a page.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
     pub(super) title: String,
     pub(super) place: Place,
-    /// The way to it: names and addresses. The page's own name is the last, without an address.
+    /// The breadcrumbs: names and links. The last is the page itself, without a link.
     pub(super) crumbs: Vec<(String, Option<String>)>,
     pub(super) body: String,
     pub(super) status: StatusCode,
@@ -42,13 +42,13 @@ impl Page {
         Page { title, place, crumbs: Vec::new(), body, status: StatusCode::OK, refresh: None }
     }
 
-    /// Adds a step of the way.
+    /// Adds a breadcrumb.
     pub(super) fn below(mut self, name: impl Into<String>, href: impl Into<String>) -> Page {
         self.crumbs.push((name.into(), Some(href.into())));
         self
     }
 
-    /// Ends the way with the page's own name.
+    /// Ends the breadcrumbs with the page's own name.
     pub(super) fn here(mut self, name: impl Into<String>) -> Page {
         self.crumbs.push((name.into(), None));
         self
@@ -59,7 +59,7 @@ impl Page {
     }
 }
 
-/// The frame is put around it by [`framed`], which knows who asks.
+/// Passed through [`framed`], which knows the visitor and adds the layout.
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
@@ -68,7 +68,7 @@ impl IntoResponse for Page {
     }
 }
 
-/// Puts the frame around what the handlers return, and redirects unknown visitors to the login page.
+/// Adds the layout to the handlers' pages, and redirects unknown visitors to the login page.
 pub(crate) async fn framed(State(app): State<App>, request: Request, next: Next) -> Response {
     let visitor = Visitor::of(&app, request.headers());
     let path = request.uri().path();
@@ -85,13 +85,13 @@ pub(crate) async fn framed(State(app): State<App>, request: Request, next: Next)
         response = in_frame(&app, &visitor, &page);
         told.map(|told| response.extensions_mut().insert(told));
     }
-    // What a handler says of its own answer stays: an asset is kept for ever.
+    // Headers set by a handler are kept: assets may be cached forever.
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-/// Returns the page in its frame.
+/// Returns the page with its layout.
 pub(super) fn in_frame(app: &App, visitor: &Visitor, page: &Page) -> Response {
     let bucket = match app.storage.prefix() {
         prefix if prefix.is_empty() => app.storage.bucket().to_string(),
@@ -102,19 +102,19 @@ pub(super) fn in_frame(app: &App, visitor: &Visitor, page: &Page) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        // Without a referrer a browser hides where a form comes from, and the guard takes it for another site's.
+        // With `no-referrer`, browsers hide the origin of forms, and the guard would take them for another site's.
         (header::REFERRER_POLICY, "same-origin"),
     ];
     (page.status, headers, document).into_response()
 }
 
-/// What the foot of every page says.
+/// The contents of the footer.
 pub(super) struct About<'a> {
     pub(super) endpoint: &'a str,
     pub(super) bucket: &'a str,
 }
 
-/// Returns the whole document.
+/// Returns the HTML document.
 pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Markup {
     let places = [
         (Place::Models, "/", "Models"),
@@ -190,7 +190,7 @@ pub(super) fn document(page: &Page, visitor: &Visitor, about: &About<'_>) -> Mar
     }
 }
 
-/// Returns true for a place that the visitor may see.
+/// Returns true if the visitor may see a section.
 fn shown_to(place: Place, visitor: &Visitor) -> bool {
     match place {
         Place::Publish => visitor.may_publish_some(),

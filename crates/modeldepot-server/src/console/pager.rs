@@ -1,10 +1,10 @@
-//! Long lists, page by page.
+//! Pagination of long lists.
 
 use maud::{Markup, html};
 
 use super::asked::Asked;
 
-/// Which stretch of a list is shown.
+/// The part of a list that is shown.
 pub(super) struct Pages {
     all: usize,
     rows: usize,
@@ -12,7 +12,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Shows a page of a list. One beyond the end is the last.
+    /// Selects a page. Beyond the end, it is the last one.
     pub(super) fn new(all: usize, rows: usize, page: usize) -> Pages {
         Pages { all, rows, page: page.min(all.div_ceil(rows)).max(1) }
     }
@@ -22,7 +22,7 @@ impl Pages {
         &list[start.min(list.len())..(start + self.rows).min(list.len())]
     }
 
-    /// Returns where one is and the ways on; nothing when all is on one page.
+    /// Returns the position and links to other pages; empty if there is only one.
     pub(super) fn links(&self, asked: &Asked, what: &str) -> Markup {
         let pages = self.all.div_ceil(self.rows);
         if pages < 2 {

@@ -1,4 +1,4 @@
-//! Publishing a model: its files dropped on a page.
+//! Publishing a model by dropping its files on a page.
 
 use axum::extract::State;
 use maud::html;
@@ -44,13 +44,13 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                             spellcheck="false" value=[asked.get("model")] pattern="[A-Za-z0-9][A-Za-z0-9._\\-]{0,127}"
                             placeholder="plant_classifier" aria-describedby="model-hint";
                         datalist id="models" { @for model in models.iter().filter(|it| visitor.may(Scope::Publish, Some(&it.model))).take(500) { option value=(model.model) {} } }
-                        p.hint id="model-hint" { "Letters, digits, " code { "." } " " code { "_" } " " code { "-" } "; a new name makes a new model." }
+                        p.hint id="model-hint" { "Letters, digits, " code { "." } " " code { "_" } " " code { "-" } "; a new name creates a new model." }
                     }
                     div.field {
                         label for="version" { "Version" }
                         input.wide id="version" type="text" name="version" autocomplete="off" autocapitalize="off" spellcheck="false"
                             pattern="[A-Za-z0-9][A-Za-z0-9._+\\-]{0,127}" placeholder="the UTC second" aria-describedby="version-hint";
-                        p.hint id="version-hint" { "Empty: the time of publication, as " code { "20251028_181858" } "." }
+                        p.hint id="version-hint" { "If empty, the time of publication, such as " code { "20251028_181858" } "." }
                     }
                     div.field hidden {
                         label for="main-file" { "Model file" }

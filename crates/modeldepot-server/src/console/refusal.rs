@@ -9,10 +9,10 @@ use super::page::{Page, Place};
 use super::shown::shown;
 use crate::problem::{Problem, Told};
 
-/// What a handler of a page returns.
+/// The result of a page's handler.
 pub(super) type Result<T = Page> = std::result::Result<T, Refusal>;
 
-/// A failure that is told as a page.
+/// A failure that is shown as a page.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) Problem);
 
@@ -34,7 +34,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Refusal(problem) = self;
-        // Callers can ask again and again for what is unavailable: that is no news.
+        // Not logged when unavailable: callers could fill the log by asking again.
         if problem.status.is_server_error() && problem.status != StatusCode::SERVICE_UNAVAILABLE {
             tracing::warn!(status = problem.status.as_u16(), detail = problem.detail, "failed");
         }
@@ -45,7 +45,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Returns the page.
+/// Returns the error page.
 pub(super) fn page(problem: &Problem) -> Page {
     let title = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
@@ -82,7 +82,7 @@ pub(super) fn notice(problem: &Problem) -> Markup {
 pub(super) fn with_code(text: &str) -> Markup {
     let text = shown(text);
     let parts: Vec<&str> = text.split('`').collect();
-    // An odd tick, out of a hostile name, opens nothing.
+    // An unpaired backtick, from an untrusted name, starts no code.
     let closed = parts.len() % 2 == 1;
     html! {
         @for (index, part) in parts.iter().enumerate() {
@@ -91,13 +91,13 @@ pub(super) fn with_code(text: &str) -> Markup {
     }
 }
 
-/// The refusal of an address that no page has.
+/// The page for an address that does not exist.
 pub(super) fn nowhere() -> Page {
     let problem = Problem::new(modeldepot::ErrorKind::NotFound, "this page does not exist");
     page(&problem.hint("the home page lists the models"))
 }
 
-/// A name in an address is checked like any other.
+/// Parses a name in an address.
 pub(super) fn name<T: std::str::FromStr<Err = NameError>>(text: &str) -> Result<T> {
     Ok(text.parse::<T>()?)
 }

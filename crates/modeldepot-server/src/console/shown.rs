@@ -1,18 +1,18 @@
-//! How names and values are displayed: publishers can write anything, and none of it may mislead the reader.
+//! How names and values are displayed. Publishers control them, and they must not mislead the reader.
 //!
-//! The templates escape markup. What is left are characters that no eye sees: they are spelled out.
+//! Templates escape markup. Invisible characters are spelled out here.
 
 use serde_json::Value;
 
-/// The longest text of one value in a page. The whole stands in the manifest.
+/// The longest text of a value in a page. The manifest has the full text.
 const LONGEST: usize = 1000;
 
-/// Returns text with control characters, and those that turn the direction of writing, spelled out.
+/// Spells out control characters and characters that change the direction of text.
 pub(super) fn shown(text: &str) -> String {
     short(text, LONGEST)
 }
 
-/// Returns at most `most` characters of it.
+/// Like [`shown`], but at most `most` characters.
 pub(super) fn short(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most));
     for (index, letter) in text.chars().enumerate() {
@@ -35,7 +35,7 @@ fn is_unseen(letter: char) -> bool {
         || matches!(letter, '\u{61c}' | '\u{ad}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns a number as people read it: whole ones in full, others with at most six digits that count.
+/// Formats a number for people: integers in full, others with at most six significant digits.
 pub(super) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -53,35 +53,35 @@ pub(super) fn number(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Returns how many decimals the numbers of a column have, so that they stand under each other.
+/// Returns the decimals that align the numbers of a column.
 pub(super) fn decimals(values: impl Iterator<Item = f64>) -> usize {
     let of_one = |value: f64| number(value).split_once('.').map_or(0, |(_, after)| after.len());
     values.filter(|value| is_plain(*value)).map(of_one).max().unwrap_or(0)
 }
 
-/// Returns a number with so many decimals, where it is one that is written in full.
+/// Formats a number with this many decimals, unless it is written in scientific notation.
 pub(super) fn aligned(value: f64, decimals: usize) -> String {
     if is_plain(value) { format!("{value:.decimals$}") } else { number(value) }
 }
 
-/// Returns true when a number is written in full.
+/// Returns true if a number is written in full.
 fn is_plain(value: f64) -> bool {
     value == 0.0 || (1e-4..1e15).contains(&value.abs())
 }
 
-/// Returns a JSON value as it is shown: text without its quotes.
+/// Formats a JSON value; strings without quotes.
 pub(super) fn value(value: &Value) -> String {
     match value {
         Value::String(text) => shown(text),
-        // As it was written: 0.9500000001 must not look like 0.95 where two versions are compared.
+        // As written: 0.9500000001 must not look like 0.95 when versions are compared.
         Value::Number(number) => number.to_string(),
         other => shown(&other.to_string()),
     }
 }
 
-/// Returns the metadata flat, in its order: what is nested has a name with dots.
+/// Flattens the metadata in order; nested fields get names with dots.
 pub(super) fn flat(metadata: &serde_json::Map<String, Value>) -> Vec<(String, &Value)> {
-    /// No person reads more of one version, and a hostile one could have millions.
+    /// More than anyone reads; malicious metadata could have millions.
     const MOST: usize = 500;
     fn add<'a>(name: String, value: &'a Value, depth: usize, found: &mut Vec<(String, &'a Value)>) {
         match value {

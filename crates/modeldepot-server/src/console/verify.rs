@@ -1,4 +1,4 @@
-//! Verifying a version without JavaScript: a page that reloads itself until the end.
+//! Verifying a version without JavaScript: a page that reloads until the end.
 
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -17,7 +17,7 @@ use crate::log::Note;
 use crate::problem::Problem;
 use crate::state::App;
 
-/// Begins it.
+/// Starts a verification.
 pub(super) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,
@@ -33,7 +33,7 @@ pub(super) async fn post(
     )))
 }
 
-/// Tells how far it is.
+/// Shows its progress.
 pub(super) async fn get(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,

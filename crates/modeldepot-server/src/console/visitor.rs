@@ -14,15 +14,15 @@ use crate::state::App;
 /// What pages need to know about the visitor.
 #[derive(Debug, Clone)]
 pub(super) struct Visitor {
-    /// The theme that was chosen; none is the system's.
+    /// The chosen theme; `None` follows the system.
     pub(super) theme: Option<&'static str>,
-    /// The token that goes with whatever changes something.
+    /// The CSRF token for everything that changes something.
     csrf: String,
-    /// What they may do; none has to log in first.
+    /// What they may do; `None` if they have to log in first.
     grants: Option<Grants>,
-    /// Whether nobody may publish or delete.
+    /// Whether publishing and deleting are disabled.
     read_only: bool,
-    /// Someone with a session, which can be ended.
+    /// Whether they have a session, which can be ended.
     pub(super) is_logged_in: bool,
 }
 
@@ -47,17 +47,17 @@ impl Visitor {
         }
     }
 
-    /// Returns true for someone who has to log in first.
+    /// Returns true if the visitor has to log in first.
     pub(super) fn is_outside(&self) -> bool {
         self.grants.is_none()
     }
 
-    /// Returns true when they may do this to a model or, without one, to raw buckets.
+    /// Returns true if they have a scope for a model or, without one, for buckets and objects.
     pub(super) fn may(&self, scope: Scope, model: Option<&ModelName>) -> bool {
         !(self.read_only && scope > Scope::Share) && self.grants.as_ref().is_some_and(|it| it.allows(scope, model))
     }
 
-    /// Returns true when there could be a model that they may publish.
+    /// Returns true if there is some model name that they may publish.
     pub(super) fn may_publish_some(&self) -> bool {
         !self.read_only && self.grants.as_ref().is_some_and(|grants| grants.allows_some(Scope::Publish))
     }
@@ -71,7 +71,7 @@ impl Visitor {
         Some(self.csrf.as_str()).filter(|csrf| !csrf.is_empty())
     }
 
-    /// Returns the hidden field for forms. It is the first of a form: what follows may be long.
+    /// Returns the hidden field for forms. It comes first, because what follows may be long.
     pub(super) fn token(&self) -> Markup {
         html! { @if let Some(csrf) = self.csrf() { input type="hidden" name="csrf" value=(csrf); } }
     }

@@ -1,11 +1,11 @@
-//! Times: how long ago, and when exactly.
+//! Times: relative and exact.
 
 use maud::{Markup, html};
 use modeldepot::units;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Returns a time as both: `3 hours ago`, and the absolute value beside it.
+/// Shows a time as both: `3 hours ago`, with the exact time as a tooltip.
 pub(super) fn when(time: Option<OffsetDateTime>) -> Markup {
     let Some(time) = time.filter(|time| *time != OffsetDateTime::UNIX_EPOCH) else {
         return html! { span.muted { "unknown" } };

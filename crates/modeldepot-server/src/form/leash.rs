@@ -8,37 +8,38 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
-/// The least that is handed over, but for the last piece: one byte at a time would have all before it searched each time.
+/// The least that is passed on at once, except at the end. The parser rescans its buffer with each piece, so single
+/// bytes would be costly.
 const LEAST: usize = 4 * 1024;
 
-/// The most that is handed over at once.
+/// The most that is passed on at once.
 const MOST: usize = 64 * 1024;
 
-/// How many more bytes may be handed over.
+/// How many more bytes may be passed on.
 #[derive(Debug, Default)]
 pub(super) struct Leash(AtomicUsize);
 
 impl Leash {
-    /// Allows so many more bytes from now on.
+    /// Allows this many more bytes from now on.
     pub(super) fn allow(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Relaxed);
     }
 }
 
-/// More came than the leash allows.
+/// More bytes arrived than the leash allows.
 #[derive(Debug, thiserror::Error)]
 #[error("what comes before a part is too long")]
 pub(super) struct TooLong;
 
-/// A body that is handed over piece by piece: after each the parser has its turn.
+/// A body that is passed on piece by piece; after each, the parser gets to work.
 pub(super) struct Leashed<S> {
     body: S,
     leash: Arc<Leash>,
-    /// What came and was not handed over yet.
+    /// Bytes that have arrived and not been passed on.
     held: BytesMut,
-    /// Whether the body is over.
+    /// Whether the body has ended.
     ended: bool,
-    /// Whether a piece was handed over since the parser had its turn.
+    /// Whether a piece was passed on since the parser last worked.
     handed: bool,
 }
 
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// Each piece has the parser search what it holds, so their number is the work.
+    /// The parser searches its buffer after each piece, so the number of pieces determines the work.
     #[tokio::test]
     async fn small_pieces_are_gathered_and_large_ones_cut() {
         for (came, len, pieces) in [(1, 100_000, 25), (5000, 100_000, 20), (1 << 20, 4 << 20, 64)] {

@@ -1,7 +1,7 @@
 //! Forms with files (`multipart/form-data`): streamed, and bounded in everything except the files.
 //!
-//! `multer` cuts a form into its parts. It reads as much as there is and searches it again with each piece, so what it is
-//! given is kept on a leash: pieces of some KiB, and no more than [`LONGEST_HEAD`] until the next part has begun.
+//! `multer` parses the form. It buffers whatever is available and rescans it with each piece, so its input is kept on a
+//! leash: pieces of a few KiB, and no more than [`LONGEST_HEAD`] until the next part has begun.
 
 mod leash;
 
@@ -16,47 +16,47 @@ use futures_util::Stream;
 use multer::{Field, Multipart};
 
 use self::leash::{Leash, Leashed, TooLong};
-use crate::auth::{CSRF_FIELD, Caller, Unproven, csrf_missing};
+use crate::auth::{CSRF_FIELD, Caller, CsrfPending, csrf_missing};
 use crate::body::broke_off;
 use crate::problem::{Problem, Result};
 
-/// The fields of a form that are text, each with the most bytes that it may have. Each may be given once.
+/// The text fields of a form, with their maximum sizes in bytes. Each may occur once.
 pub(crate) type Texts = &'static [(&'static str, usize)];
 
-/// What may come before a part begins: the form's preamble, or what is said of the part. A path is at most 512 characters.
+/// How much may precede a part: the form's preamble, or the headers of the part. A path has at most 512 characters.
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// The longest boundary (RFC 2046).
 const LONGEST_BOUNDARY: usize = 70;
 
-/// The longest CSRF token that is looked at.
+/// The longest CSRF token that is accepted.
 const LONGEST_CSRF: usize = 128;
 
-/// A form on its way.
+/// A form being received.
 pub(crate) struct Form {
     parts: Multipart<'static>,
     leash: Arc<Leash>,
     texts: Texts,
-    /// Texts that were given.
+    /// Text fields received so far.
     given: Vec<&'static str>,
 }
 
 /// A part of a form.
 pub(crate) enum Part {
-    /// A text, by the name of its field.
+    /// A text field.
     Text(&'static str, String),
     /// A file.
     File(Box<File>),
 }
 
-/// A file in a form: a stream of its bytes.
+/// A file in a form, as a stream of bytes.
 pub(crate) struct File {
     field: Field<'static>,
     leash: Arc<Leash>,
 }
 
 impl File {
-    /// Returns its name, as it was sent.
+    /// Returns its name, as sent.
     pub(crate) fn name(&self) -> &str {
         self.field.file_name().unwrap_or_default()
     }
@@ -66,7 +66,7 @@ impl Stream for File {
     type Item = Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // What comes is handed on, so there is no end to it.
+        // The file is passed on as it arrives, so it needs no limit.
         self.leash.allow(usize::MAX);
         let next = ready!(Pin::new(&mut self.field).poll_next(cx));
         Poll::Ready(next.map(|came| came.map_err(|error| unreadable(&error))))
@@ -74,11 +74,11 @@ impl Stream for File {
 }
 
 impl Form {
-    /// Takes the form of a request. Where the caller is still to show that it is of a page of this service, its first
-    /// field must do so; nothing more is read otherwise.
+    /// Takes the form of a request. If the caller has not presented a CSRF token, the first field must contain it;
+    /// otherwise nothing more is read.
     ///
     /// # Errors
-    /// A problem when it is no form, or comes from elsewhere.
+    /// A problem if the body is not a form, or may come from another site.
     pub(crate) async fn of(request: Request, texts: Texts) -> Result<Form> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let boundary = multer::parse_boundary(kind.unwrap_or_default()).map_err(|_| {
@@ -90,11 +90,11 @@ impl Form {
             return Err(Problem::invalid(format!("the form's boundary must have 1 to {LONGEST_BOUNDARY} characters")));
         }
         let extensions = request.extensions();
-        let unproven = extensions.get::<Unproven>().and(extensions.get::<Caller>()).cloned();
+        let pending = extensions.get::<CsrfPending>().and(extensions.get::<Caller>()).cloned();
         let leash = Arc::new(Leash::default());
         let parts = Multipart::new(Leashed::new(request.into_body().into_data_stream(), Arc::clone(&leash)), boundary);
         let mut form = Form { parts, leash, texts, given: Vec::new() };
-        if let Some(caller) = unproven {
+        if let Some(caller) = pending {
             let first = form.field().await?.filter(|field| field.name() == Some(CSRF_FIELD));
             let csrf = form.text(first.ok_or_else(csrf_missing)?, CSRF_FIELD, LONGEST_CSRF).await?;
             if !caller.is_own_page(&csrf) {
@@ -104,7 +104,7 @@ impl Form {
         Ok(form)
     }
 
-    /// Returns the next part. The file before it must have been read to its end.
+    /// Returns the next part. The previous file must have been read to its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Part>> {
         loop {
             let Some(field) = self.field().await? else { return Ok(None) };
@@ -121,7 +121,7 @@ impl Form {
             }
             self.given.push(name);
             let text = self.text(field, name, most).await?;
-            // Its header was enough.
+            // The header has been checked.
             if name != CSRF_FIELD {
                 return Ok(Some(Part::Text(name, text)));
             }
@@ -155,7 +155,7 @@ impl Form {
     }
 }
 
-/// Says what is wrong with a form.
+/// Describes what is wrong with a form.
 fn unreadable(error: &multer::Error) -> Problem {
     match error {
         multer::Error::StreamReadFailed(cause) if cause.is::<TooLong>() => {
@@ -177,7 +177,7 @@ mod tests {
 
     const TEXTS: Texts = &[("version", 1024), ("metadata", 1 << 20)];
 
-    /// A form of pieces, and how many bytes of it were taken.
+    /// A request whose form arrives in pieces, and the number of bytes read from it.
     fn request(boundary: &str, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> (Request, Arc<AtomicUsize>) {
         let taken = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&taken);
@@ -188,7 +188,7 @@ mod tests {
         (Request::builder().header(header::CONTENT_TYPE, kind).body(Body::from_stream(body)).unwrap(), taken)
     }
 
-    /// Reads a form to its end: its texts, and its files as one text each.
+    /// Reads a form to its end: its texts, and the contents of its files.
     async fn read(request: Request) -> Result<Vec<(String, Vec<u8>)>> {
         let mut form = Form::of(request, TEXTS).await?;
         let mut read = Vec::new();
@@ -203,7 +203,7 @@ mod tests {
 
     const FILE: &[u8] = b"--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"f\"\r\n";
 
-    /// Every form that has no end where it should have one, with how it begins and what comes again and again.
+    /// All kinds of endless forms, with their beginning and the bytes that repeat.
     fn shapes() -> Vec<(&'static str, Vec<u8>, Vec<u8>, u16)> {
         let text = |name: &str| format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n").into_bytes();
         let head = b"--b\r\ncontent-disposition: form-data; name=\"".to_vec();
@@ -236,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Byte by byte, what a parser holds would be searched again for each.
+    /// With single bytes, the parser would rescan its buffer for each.
     #[tokio::test]
     async fn what_comes_byte_by_byte_is_refused_as_well() {
         for (what, first, again, status) in shapes() {
@@ -250,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn files_come_as_they_are_however_they_are_cut() {
-        // Full of what nearly is the boundary.
+        // Full of bytes that resemble the boundary.
         let pieces = [b"\r\n--b".as_slice(), b"\r\n--boundar", b"\r", b"\n", b"--boundary\r\n", b"\r\n--", b"x", b"\0"];
         let mut state = 1u64;
         let mut next = |below: usize| {

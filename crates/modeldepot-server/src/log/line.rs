@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-/// What secrets begin with: tokens, and secret keys of the embedded server.
+/// Prefixes of secrets: tokens, and secret keys of the embedded server.
 const SECRETS: [&str; 2] = ["mdt_", "mds_"];
 
 /// The longest text of a field, in characters.
 const LONGEST_FIELD: usize = 1024;
 
-/// Keys of one line, in bytes. A request about more of them has several lines.
+/// Bytes of keys per line. A request for more keys gets several lines.
 const KEYS: usize = 2048;
 
 /// A line of the audit log.
@@ -19,14 +19,14 @@ const KEYS: usize = 2048;
 pub(super) struct Audit<'a> {
     pub(super) time: String,
     pub(super) log: &'static str,
-    /// The request; all lines of one have the same.
+    /// The request id, the same on all lines of a request.
     pub(super) request: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) who: Option<String>,
-    /// What `who` is the name of.
+    /// What kind of name `who` is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) by: Option<&'static str>,
-    /// What the login provider calls a person.
+    /// The login provider's identifier of a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,22 +43,22 @@ pub(super) struct Audit<'a> {
     pub(super) bucket: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) keys: Vec<String>,
-    /// `done`, `refused`, `failed`, or `unanswered` when the client was gone before there was an answer.
+    /// `done`, `refused`, `failed`, or `unanswered` if the client disconnected before the answer.
     pub(super) result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
-    /// The kind of the problem, and what it says.
+    /// The kind of problem, and its message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) problem: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) detail: Option<String>,
-    /// True for what ended after the request was answered.
+    /// True for work that ended after the request was answered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) late: bool,
 }
 
 impl Audit<'_> {
-    /// Returns the line, or several where there are many keys.
+    /// Returns the line, or several if there are many keys.
     pub(super) fn lines(mut self) -> Vec<String> {
         let mut keys = std::mem::take(&mut self.keys).into_iter().map(|key| shown(&key)).peekable();
         let mut lines = Vec::new();
@@ -90,18 +90,19 @@ pub(super) struct Access<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) remote: Option<String>,
     pub(super) method: &'a str,
-    /// Without what follows the `?`.
+    /// Without the query.
     pub(super) path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
-    /// Of the body of the answer.
+    /// Size of the response body.
     pub(super) bytes: u64,
     pub(super) seconds: f64,
-    /// False when the client, or the bytes, were gone before the end.
+    /// False if the client disconnected, or the data could not be read, before the end.
     pub(super) complete: bool,
 }
 
-/// Returns a record as one line of JSON in which everything but printable ASCII is escaped: it may be read on a terminal.
+/// Returns a record as one line of JSON with everything but printable ASCII escaped, because it may be read on a
+/// terminal.
 pub(super) fn json(record: &impl Serialize) -> String {
     let text = serde_json::to_string(record).unwrap_or_default();
     let mut line = String::with_capacity(text.len());
@@ -114,23 +115,23 @@ pub(super) fn json(record: &impl Serialize) -> String {
     line
 }
 
-/// Returns seconds with three digits.
+/// Rounds to milliseconds.
 pub(super) fn seconds(time: Duration) -> f64 {
     time.as_millis() as f64 / 1000.0
 }
 
-/// Returns the current time as a log has it.
+/// Returns the current time for a log.
 pub(super) fn time() -> String {
     written(OffsetDateTime::now_utc())
 }
 
-/// Returns a time in UTC with three digits of a second, always, so that lines sort by it.
+/// Returns a time in UTC, always with three decimals, so that lines sort by it.
 fn written(at: OffsetDateTime) -> String {
     let (date, (hour, minute, second, milli)) = (at.date(), at.time().as_hms_milli());
     format!("{date}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
-/// Returns a text as a log has it: not too long, and with every token in it cut. JSON escapes the rest.
+/// Returns a text for a log: shortened, and with every secret cut. JSON escapes the rest.
 pub(super) fn shown(text: &str) -> String {
     let end = text.char_indices().nth(LONGEST_FIELD).map(|(at, _)| at);
     let mut text = match end {

@@ -1,7 +1,7 @@
 //! The audit log of requests that change something or were refused, and the access log of all requests.
 //!
-//! [`record`] is the outermost layer. What it cannot see of a request, who asked and what about, is noted by those who
-//! find out, in the request's [`Note`].
+//! [`record`] is the outermost layer but one. What it cannot see of a request, such as the caller and the model, is
+//! recorded in the request's [`Note`] by the code that finds it out.
 
 mod line;
 mod note;
@@ -14,7 +14,7 @@ pub(crate) use self::note::{Note, Unanswered};
 pub(crate) use self::sent::Sent;
 pub use self::sink::{Log, LogTarget};
 
-/// The logs of a service, as far as there are any.
+/// The logs of a service, if configured.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Logs {
     pub(crate) audit: Option<Log>,
@@ -22,18 +22,18 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    /// Waits until the lines so far are written, for each log no longer than this.
+    /// Waits until all lines so far are written, for at most `patience` per log.
     pub(crate) fn flush(&self, patience: std::time::Duration) {
         for log in self.audit.iter().chain(&self.access) {
             log.flush(patience);
         }
     }
 
-    /// Opens the files again whenever the process is told to by SIGHUP.
+    /// Reopens the files whenever the process gets SIGHUP.
     #[cfg(unix)]
     pub(crate) async fn reopen_on_hangup(self) {
         let files: Vec<Log> = self.audit.into_iter().chain(self.access).filter(Log::is_file).collect();
-        // Without a file the signal does what it always does.
+        // Without a file, leave the signal's default action.
         if files.is_empty() {
             return;
         }
@@ -47,11 +47,11 @@ impl Logs {
     pub(crate) async fn reopen_on_hangup(self) {}
 }
 
-/// Returns what the audit log calls a request; none where it is only recorded when it was refused.
+/// Returns the audit log's name for a request; `None` if it is only logged when refused.
 fn action(method: &Method, route: &str) -> Option<String> {
     let name = match (method.as_str(), route) {
         ("GET" | "HEAD", route) if route.ends_with("/link") => "share",
-        // Returning from a login provider is a GET.
+        // The return from a login provider is a GET.
         ("GET", route) if route.ends_with("/callback") => "login",
         _ if method.is_safe() => return None,
         ("POST", "/api/v1/models/{model}/versions") | ("PUT", _) => "publish",
@@ -73,7 +73,7 @@ fn action(method: &Method, route: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Returns true for an answer that says that the caller may not.
+/// Returns true if the answer is that access is denied.
 fn is_refusal(status: StatusCode) -> bool {
     matches!(
         status,
@@ -88,7 +88,7 @@ fn is_refusal(status: StatusCode) -> bool {
 mod tests {
     use super::*;
 
-    /// Each route that does something has a name of its own in the log.
+    /// Every route that changes something has its own name in the log.
     #[test]
     fn every_route_that_changes_something_has_a_name() {
         for route in crate::router::routes() {

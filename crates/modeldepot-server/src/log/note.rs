@@ -14,7 +14,7 @@ use crate::auth::Who;
 use crate::problem::{Problem, Told};
 use crate::remote::Remote;
 
-/// Notes about one request. Cheap to clone; work that outlives the request takes one along.
+/// Notes about one request. Cheap to clone; work that outlives the request keeps a clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Note(Arc<Request>);
 
@@ -36,9 +36,9 @@ struct Found {
     version: Option<String>,
     bucket: Option<String>,
     keys: Vec<String>,
-    /// How the work ended, where that was said.
+    /// The result of the work, if recorded.
     ended: Option<Result<(), Told>>,
-    /// Whether the request has its line already.
+    /// Whether the request's line has been written.
     written: bool,
 }
 
@@ -70,22 +70,22 @@ impl Note {
         }
     }
 
-    /// Notes who asks.
+    /// Records the caller.
     pub(crate) fn who(&self, who: &Who) {
         self.found(|found| found.who = Some(who.clone()));
     }
 
-    /// Notes which version it is about, where the path does not say.
+    /// Records the version concerned, if the path does not name it.
     pub(crate) fn version(&self, model: impl ToString, version: impl ToString) {
         self.found(|found| (found.model, found.version) = (Some(model.to_string()), Some(version.to_string())));
     }
 
-    /// Notes an object of the bucket.
+    /// Records the object concerned.
     pub(crate) fn key(&self, key: &str) {
         self.found(|found| found.keys.push(key.to_owned()));
     }
 
-    /// Notes how work ended. Of work that outlives its request this is a line of its own.
+    /// Records the result of the work. If the request has been answered before, this writes a separate line.
     pub(crate) fn ended(&self, how: Result<(), &Problem>) {
         let how = how.map_err(Told::of);
         let late = self.found(|found| {
@@ -97,13 +97,13 @@ impl Note {
         }
     }
 
-    /// Writes the request's line of the audit log, if it has one.
+    /// Writes the request's line of the audit log, if it gets one.
     pub(crate) fn answered(&self, status: StatusCode, told: Option<&Told>) {
         let found = self.written();
         self.audit(found, Some(status), told, false);
     }
 
-    /// Notes that the request has its line.
+    /// Marks the request's line as written.
     fn written(&self) -> Found {
         self.found(|found| {
             found.written = true;
@@ -183,7 +183,7 @@ impl<S: Sync> FromRequestParts<S> for Note {
     }
 }
 
-/// Writes the lines of a request whose client is gone before it is answered: its handler is dropped then.
+/// Writes the lines of a request whose client disconnects before the answer; its handler is dropped then.
 pub(crate) struct Unanswered(Option<(Note, Instant)>);
 
 impl Unanswered {

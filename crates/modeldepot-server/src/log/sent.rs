@@ -18,7 +18,7 @@ pub(crate) struct Sent {
     status: StatusCode,
     began: Instant,
     bytes: u64,
-    /// What the head of the answer says of it.
+    /// The length in the response's headers.
     length: Option<u64>,
     ended: bool,
 }
@@ -57,7 +57,7 @@ impl http_body::Body for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        // What has a length is not asked for its end.
+        // A body of known length is not polled for its end.
         let complete = self.ended || self.body.is_end_stream() || self.length == Some(self.bytes);
         self.note.access(Some(self.status), self.bytes, self.began, complete);
     }

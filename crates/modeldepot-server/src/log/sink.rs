@@ -1,9 +1,9 @@
 //! The destination of log lines: standard error, or an append-only file.
 //!
-//! Lines are queued and written in order by a separate thread, so a stalled disk or reader delays no
-//! request. Each line is one write, so that lines of several writers never mix. A file that was renamed or removed, as
-//! `logrotate` does, is made anew at the next line; on SIGHUP it is opened again in any case. A line that cannot be written,
-//! because the disk is full or the queue is, is lost: a warning says so, at most one a minute, and the service runs on.
+//! Lines are queued and written in order by a separate thread, so a stalled disk or reader delays no request. Each line
+//! is one write, so that lines of several writers never mix. A file that was renamed or removed, as by `logrotate`, is
+//! created again at the next line, and SIGHUP reopens it in any case. A line that cannot be written, because the disk
+//! or the queue is full, is lost: a warning says so, at most once a minute, and the service continues.
 
 mod file;
 mod queue;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use self::file::Open;
 use self::queue::Queue;
 
-/// How long the last lines may take once nobody writes any more.
+/// How long the last lines may take at the end.
 const LAST: Duration = Duration::from_secs(1);
 
-/// Where a log is to go.
+/// The destination of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogTarget {
     /// Standard error.
@@ -33,7 +33,7 @@ pub enum LogTarget {
 impl FromStr for LogTarget {
     type Err = std::convert::Infallible;
 
-    /// Reads a path, or `-` for standard error.
+    /// Parses a path, or `-` for standard error.
     fn from_str(text: &str) -> Result<LogTarget, Self::Err> {
         Ok(match text {
             "-" => LogTarget::Stderr,
@@ -51,11 +51,11 @@ impl fmt::Display for LogTarget {
     }
 }
 
-/// A log that lines can be written to. Cheap to clone.
+/// A log. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Log(Arc<Writer>);
 
-/// The queue of a log's thread, which ends with this.
+/// The queue of a log's thread. Dropping it ends the thread.
 #[derive(Debug)]
 struct Writer {
     queue: Arc<Queue>,
@@ -63,10 +63,10 @@ struct Writer {
 }
 
 impl Log {
-    /// Opens a log. A file is made if it is missing, readable by its owner alone.
+    /// Opens a log. A missing file is created, readable by its owner only.
     ///
     /// # Errors
-    /// What the system says of the file, or that it is a pipe or the like: only files and devices are written to.
+    /// The system's error, or that the path is not a file or a device, but a pipe, for example.
     pub fn open(target: &LogTarget) -> io::Result<Log> {
         match target {
             LogTarget::Stderr => Log::over(Open::stderr()?),
@@ -81,38 +81,38 @@ impl Log {
         Ok(Log(Arc::new(Writer { queue, is_file })))
     }
 
-    /// Returns true for a file, which can be opened again.
+    /// Returns true if it is a file, which can be reopened.
     pub fn is_file(&self) -> bool {
         self.0.is_file
     }
 
-    /// Opens the file again, before the next line.
+    /// Reopens the file before the next line.
     pub fn reopen(&self) {
         self.0.queue.reopen();
     }
 
-    /// Writes a record as one line of JSON in which everything but printable ASCII is escaped.
+    /// Writes a record as one line of JSON, with everything but printable ASCII escaped.
     pub fn record(&self, record: &impl serde::Serialize) {
         self.line(&super::line::json(record));
     }
 
-    /// Returns the current time as the logs have it.
+    /// Returns the current time in the format of the logs.
     pub fn time() -> String {
         super::line::time()
     }
 
-    /// Returns a text as the logs have it: not too long, and with every token in it cut.
+    /// Returns a text as the logs show it: shortened, and with every secret cut.
     pub fn shown(text: &str) -> String {
         super::line::shown(text)
     }
 
-    /// Queues a line, which holds no end of line itself.
+    /// Queues a line, which must not contain line ends.
     pub fn line(&self, line: &str) {
         debug_assert!(!line.contains('\n'));
         self.0.queue.push(line);
     }
 
-    /// Waits until everything before is written, and returns true then. It waits no longer than this.
+    /// Waits until all earlier lines are written, for at most `patience`. Returns whether they are.
     pub fn flush(&self, patience: Duration) -> bool {
         self.0.queue.flush(patience)
     }
@@ -165,7 +165,7 @@ mod tests {
         let path = folder.path().join("audit.log");
         std::thread::scope(|scope| {
             for writer in 0..4 {
-                // Each of its own, as several processes are.
+                // A separate log each, as in several processes.
                 let log = Log::open(&LogTarget::File(path.clone())).unwrap();
                 scope.spawn(move || {
                     (0..200).for_each(|_| log.line(&writer.to_string().repeat(3000)));
@@ -195,7 +195,7 @@ mod tests {
         use std::io::Read as _;
         let (mut reader, writer) = std::io::pipe().unwrap();
         let log = Log::over(Open::over(fs::File::from(std::os::fd::OwnedFd::from(writer)))).unwrap();
-        // Far more than a pipe and the queue hold: were they written here, this would never end.
+        // More than the pipe and the queue hold: if lines were written by this thread, this would never end.
         let lines = 20_000;
         for n in 0..lines {
             log.line(&format!("{n:0>1000}"));

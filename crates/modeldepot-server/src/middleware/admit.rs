@@ -1,7 +1,7 @@
 //! Authorizes requests from their headers, before the body is read.
 //!
-//! The one exception is the CSRF token of a form that was sent without a script, which is one of its fields: of a plain
-//! form, which is small and read here, or the first of a form with files, which `form` reads before anything else.
+//! The one exception is the CSRF token of a form submitted without JavaScript, which is one of its fields. A plain form
+//! is small and read here; in a form with files it is the first field, which `form` reads before anything else.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use headers::{ContentLength, HeaderMapExt as _};
 use url::form_urlencoded;
 
-use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, Unproven, asking, csrf_missing};
+use crate::auth::{About, CSRF_FIELD, CSRF_HEADER, Caller, CsrfPending, asking, csrf_missing};
 use crate::body::{read, too_large};
 use crate::console::refused;
 use crate::log::Note;
@@ -54,16 +54,16 @@ async fn admitted(app: &App, route: &Route, mut request: Request) -> Result<Requ
     Ok(request)
 }
 
-/// Refuses a body that is announced as too large. One that grows too large is cut off where it is read.
+/// Refuses a body whose declared length is too large. Others are cut off while they are read.
 fn refuse_large(route: &Route, headers: &HeaderMap) -> Result<()> {
     match (headers.typed_get::<ContentLength>(), route.takes.limit()) {
-        // What is not read at all is not too large.
+        // A body that is never read cannot be too large.
         (Some(ContentLength(length)), Some(limit)) if limit > 0 && length > limit as u64 => Err(too_large()),
         _ => Ok(()),
     }
 }
 
-/// Makes sure that what a browser asks to be done under a session is asked by a page of ours.
+/// Ensures that changes within a session are requested by our own pages.
 async fn from_own_page(route: &Route, caller: &Caller, request: Request) -> Result<Request> {
     let header = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
     if caller.is_own_page(header.unwrap_or_default()) {
@@ -81,7 +81,7 @@ async fn from_own_page(route: &Route, caller: &Caller, request: Request) -> Resu
         }
         Takes::Files => {
             let mut request = request;
-            request.extensions_mut().insert(Unproven);
+            request.extensions_mut().insert(CsrfPending);
             Ok(request)
         }
         Takes::Nothing | Takes::Json | Takes::File => Err(csrf_missing()),

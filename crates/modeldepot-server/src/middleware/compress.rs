@@ -1,7 +1,7 @@
-//! Compresses what is worth it and safe: JSON, metrics, the stylesheet and the script.
+//! Compresses responses where it pays and is safe: JSON, metrics, the stylesheet and the script.
 //!
-//! Never compressed are files, whose ranges and digests are of their bytes, and responses with `Cache-Control: no-store`
-//! and pages, in which a secret may stand next to text that somebody else chose (BREACH).
+//! Never compressed are files, whose ranges and digests are of their bytes, and responses with `Cache-Control:
+//! no-store` and pages, in which a secret may stand next to text that somebody else chose (BREACH).
 
 use axum::body::HttpBody;
 use axum::extract::Request;
@@ -12,7 +12,7 @@ use axum::response::Response;
 use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
-/// A response that fits into one packet is not compressed.
+/// Smaller responses fit into one packet.
 const WORTH_IT: SizeAbove = SizeAbove::new(1400);
 
 /// The media types that are compressed.
@@ -34,14 +34,14 @@ impl Predicate for Compressible {
     }
 }
 
-/// Returns the layer that compresses.
+/// Returns the compression layer.
 pub(crate) fn compression() -> CompressionLayer<Compressible> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Compressible)
 }
 
-/// The middleware around [`compression`]. It keeps all but GET from it: the layer turns the response into a 406 if a client
-/// accepts no encoding that it knows, also after something was published, and removes the length from a HEAD. And it weakens
-/// the ETag of a compressed response, whose bytes differ from the others of that ETag.
+/// The middleware around [`compression`]. Only GET reaches it, because the layer answers 406 if a client accepts no
+/// known encoding, even after something was published, and removes the length from the answer to a HEAD. It also
+/// weakens the ETag of a compressed response, whose bytes differ from others with that ETag.
 pub(crate) async fn encoded(mut request: Request, next: Next) -> Response {
     if request.method() != Method::GET {
         request.headers_mut().remove(ACCEPT_ENCODING);

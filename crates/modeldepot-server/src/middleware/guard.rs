@@ -1,4 +1,4 @@
-//! Checks every request before it is worked on, and limits how many are.
+//! Checks every request before it is handled, and limits how many are handled at once.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -20,15 +20,15 @@ use crate::problem::{Problem, Told};
 use crate::remote::Remote;
 use crate::state::App;
 
-/// How long an answer to a request that only reads may take to begin.
+/// How long a read-only request may take until its answer begins.
 const READ_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Says that there is no room.
+/// The error response when the service is full.
 fn crowd() -> Problem {
     Problem::new(ErrorKind::Unavailable, "too many requests are in progress")
 }
 
-/// Works on a request, in one of the places there are.
+/// Handles a request in one of the available places.
 async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
     if is_of_health(request.uri()) {
         return next.run(request).await;
@@ -43,14 +43,14 @@ async fn work(places: &Semaphore, request: Request, next: Next) -> Response {
     })
 }
 
-/// Returns whose share a large answer is of: the token's or the person's, else the address's. Where nobody says who they
-/// are, it is nobody's.
+/// Returns whose share a large answer counts against: the token's or the person's, else the address's. Without
+/// authentication, nobody's.
 fn sharer(app: &App, of_a_file: bool, headers: &HeaderMap, client: Option<IpAddr>) -> Option<String> {
     let gate = &app.service.gate;
     if !gate.is_closed() {
         return None;
     }
-    // Others are not looked up twice: they are seldom large.
+    // Other requests are seldom large and need no second lookup.
     let caller = of_a_file.then(|| gate.caller(headers).ok()).flatten();
     let known = caller.and_then(|caller| match &caller.who {
         Who::Person(person) => Some(format!("person {} {}", person.issuer, person.subject)),
@@ -59,7 +59,7 @@ fn sharer(app: &App, of_a_file: bool, headers: &HeaderMap, client: Option<IpAddr
     known.or_else(|| client.map(|client| format!("address {}", modeldepot_listen::client(client))))
 }
 
-/// Answers with a problem: people who log in with a page.
+/// Answers with a problem, or with a page for people who log in.
 fn refuse(app: &App, page: bool, problem: Problem) -> Response {
     if page { console::stopped(app, &problem) } else { problem.into_response() }
 }
@@ -73,7 +73,7 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let crowded = request.extensions().get::<Peer>().is_some_and(|peer| peer.crowded);
     let service = &app.service;
     let is_login = is_login(&request);
-    // Without a login that was begun there is nothing to be wrong with. Pages of other sites make browsers ask for anything.
+    // Only counts if a login was begun: pages of other sites can make browsers request any URL.
     let returns = service.oidc.is_some() && is_callback(&request) && console::began_login(request.headers());
     let checked = service.guard.check(&method, request.uri(), request.headers(), client);
     let checked = match checked {

@@ -1,4 +1,4 @@
-//! Headers that every response has, unless its handler says otherwise, and what a panic is answered with.
+//! Default headers of every response, and the response to a panic.
 
 use std::any::Any;
 
@@ -12,7 +12,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::state::App;
 use crate::tasks::broken;
 
-/// Only our own scripts, styles and pictures, nothing inline, and no frame around a page.
+/// Only our own scripts, styles and pictures, nothing inline, and no framing.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -34,7 +34,7 @@ pub(crate) fn with_headers(router: Router<App>) -> Router<App> {
 
 type Panicked = fn(Box<dyn Any + Send>) -> Response;
 
-/// Returns the layer that answers a request whose handler panicked, like any other failure.
+/// Returns the layer that answers if a handler panics.
 pub(crate) fn panics() -> CatchPanicLayer<Panicked> {
     CatchPanicLayer::custom(|_: Box<dyn Any + Send>| broken().into_response())
 }

@@ -12,7 +12,7 @@ use crate::log::{Note, Sent, Unanswered};
 use crate::problem::Told;
 use crate::state::App;
 
-/// The header that names a request, as the logs do.
+/// The header with the request's id, as in the logs.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware.

@@ -1,4 +1,4 @@
-//! Finds out which client a request comes from, and whether its connection is encrypted.
+//! Determines the client of a request, and whether its connection is encrypted.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -10,15 +10,16 @@ use crate::guard::is_loopback_name;
 use crate::remote::{Encrypted, Remote};
 use crate::state::App;
 
-/// For a year, as is usual. Only for this name: those below it may have no HTTPS.
+/// One year, as is usual. Not for subdomains, which may not have HTTPS.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Returns true for names that all services of a machine share, on whatever port: one of them must not speak for all.
+/// Returns true for names that all services on a machine share, whatever their port: one of them must not decide for
+/// the others.
 fn is_of_this_machine(host: &HeaderValue) -> bool {
     host.to_str().is_ok_and(is_loopback_name)
 }
 
-/// The middleware that finds out.
+/// The middleware.
 pub(crate) async fn remote(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
     let mut encrypted = peer.is_some_and(|peer| peer.encrypted);
@@ -40,7 +41,7 @@ pub(crate) async fn remote(State(app): State<App>, mut request: Request, next: N
     response
 }
 
-/// Keeps cookies that were given over HTTPS from travelling without it.
+/// Restricts cookies that are set over HTTPS to HTTPS.
 fn secure(headers: &mut HeaderMap) {
     let cookies: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
     headers.remove(header::SET_COOKIE);

@@ -1,11 +1,11 @@
-//! The provider of a service that was built without the feature `oidc`: there is none.
+//! The provider in a build without the feature `oidc`: there is none.
 
 use url::Url;
 
 use super::{Answer, Failure, Oidc};
 use crate::auth::Person;
 
-/// A provider that cannot be.
+/// A provider that cannot exist.
 pub(crate) enum Provider {}
 
 impl Provider {

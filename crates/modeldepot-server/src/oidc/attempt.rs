@@ -1,8 +1,8 @@
 //! A login in progress: the state that is needed when the browser returns from the provider.
 //!
-//! It is only stored in a cookie of that browser, so abandoned logins cannot lock others out. The cookie contains a random
-//! seed, an expiry time and the requested page, authenticated with a key of this process. State, nonce and the PKCE
-//! verifier are derived from the seed and the key, so the cookie reveals none of them.
+//! It is only stored in a cookie of that browser, so abandoned logins cannot lock others out. The cookie contains a
+//! random seed, an expiry time and the requested page, authenticated with a key of this process. State, nonce and the
+//! PKCE verifier are derived from the seed and the key, so the cookie reveals none of them.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -14,18 +14,18 @@ use lru::LruCache;
 
 use super::failure::Stale;
 
-/// Attempts that have ended in a login, and so are worth nothing any more. Beyond that the oldest is forgotten: it
-/// would still need a code that the provider takes twice.
+/// How many used attempts are remembered. The oldest is forgotten first; repeating it would also need a code that the
+/// provider accepts twice.
 const SPENT: usize = 10_000;
 
-/// The longest address to return to. One that is longer becomes the first page.
+/// The longest page address to return to. Longer ones become the start page.
 const LONGEST_NEXT: usize = 1024;
 
 const SEED: usize = 16;
 const END: usize = 8;
 const MAC: usize = 32;
 
-/// Makes attempts, and knows its own again.
+/// Creates attempts, and recognizes its own.
 pub(super) struct Attempts {
     key: [u8; 32],
     began: Instant,
@@ -33,11 +33,11 @@ pub(super) struct Attempts {
     spent: Mutex<LruCache<[u8; SEED], ()>>,
 }
 
-/// A login on its way.
+/// A login in progress.
 pub(super) struct Attempt {
     seed: [u8; SEED],
     key: [u8; 32],
-    /// The page that was asked for.
+    /// The requested page.
     pub(super) next: String,
 }
 
@@ -49,7 +49,7 @@ impl Attempts {
         Ok(Attempts { key, began: Instant::now(), lifetime, spent })
     }
 
-    /// Begins an attempt.
+    /// Starts an attempt.
     pub(super) fn begin(&self, next: &str) -> Result<Attempt, getrandom::Error> {
         let mut seed = [0; SEED];
         getrandom::fill(&mut seed)?;
@@ -57,7 +57,7 @@ impl Attempts {
         Ok(Attempt { seed, key: self.key, next: next.to_owned() })
     }
 
-    /// Returns what the cookie of an attempt holds.
+    /// Returns the content of an attempt's cookie.
     pub(super) fn seal(&self, attempt: &Attempt) -> String {
         let end = self.began.elapsed().saturating_add(self.lifetime).as_millis().min(u64::MAX.into()) as u64;
         let mut text = [&attempt.seed[..], &end.to_be_bytes(), attempt.next.as_bytes()].concat();
@@ -66,13 +66,13 @@ impl Attempts {
         BASE64_URL_SAFE_NO_PAD.encode(text)
     }
 
-    /// Returns the attempt of a cookie.
+    /// Returns the attempt in a cookie.
     pub(super) fn open(&self, cookie: &str) -> Result<Attempt, Stale> {
         let text = BASE64_URL_SAFE_NO_PAD.decode(cookie).map_err(|_| Stale::Foreign)?;
         let length = text.len().checked_sub(MAC).filter(|length| *length >= SEED + END).ok_or(Stale::Foreign)?;
         let (text, mac) = text.split_at(length);
         let mac = <[u8; MAC]>::try_from(mac).map_err(|_| Stale::Foreign)?;
-        // Compared in constant time.
+        // Comparing hashes takes constant time.
         if self.mac(text) != blake3::Hash::from_bytes(mac) {
             return Err(Stale::Foreign);
         }
@@ -90,10 +90,10 @@ impl Attempts {
         Ok(Attempt { seed, key: self.key, next })
     }
 
-    /// Ends an attempt that someone has logged in with.
+    /// Marks an attempt as used for a login.
     ///
     /// # Errors
-    /// When someone has already.
+    /// If it was used before.
     pub(super) fn spend(&self, attempt: &Attempt) -> Result<(), Stale> {
         let before = self.spent.lock().unwrap_or_else(PoisonError::into_inner).put(attempt.seed, ());
         before.map_or(Ok(()), |()| Err(Stale::Spent))
@@ -105,22 +105,22 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// Returns what the provider hands back with its answer.
+    /// Returns the state, which the provider returns with its answer.
     pub(super) fn state(&self) -> String {
         self.derived("state")
     }
 
-    /// Returns what the provider's token must name.
+    /// Returns the nonce, which the provider's token must contain.
     pub(super) fn nonce(&self) -> String {
         self.derived("nonce")
     }
 
-    /// Returns what shows the provider that the code is asked for and used by the same service (PKCE).
+    /// Returns the PKCE verifier, which proves that the same service requests and uses the code.
     pub(super) fn verifier(&self) -> String {
         self.derived("verifier")
     }
 
-    /// Returns true for the state of this attempt. Compared in constant time.
+    /// Returns true if the state is that of this attempt. Takes constant time.
     pub(super) fn is_state(&self, state: &str) -> bool {
         blake3::hash(state.as_bytes()) == blake3::hash(self.state().as_bytes())
     }
@@ -130,7 +130,7 @@ impl Attempt {
     }
 }
 
-/// Returns the keyed hash of a text, for one purpose.
+/// Returns the keyed hash of a text for one purpose.
 fn keyed(key: &[u8; 32], purpose: &str, text: &[u8]) -> blake3::Hash {
     blake3::Hasher::new_keyed(key).update(purpose.as_bytes()).update(&[0]).update(text).finalize()
 }

@@ -7,16 +7,16 @@ use openidconnect::{AdditionalClaims, IdTokenClaims, UserInfoClaims};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The longest name that is kept of a person, in bytes.
+/// The longest name of a person, in bytes.
 const LONGEST_NAME: usize = 128;
 
-/// The claims that the specification does not name.
+/// Claims that the specification does not define.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Extra(BTreeMap<String, Value>);
 
 impl AdditionalClaims for Extra {}
 
-/// What is looked at of an ID token, or of an answer of the userinfo endpoint.
+/// The claims of interest in an ID token or a userinfo response.
 pub(super) struct Claims<'a> {
     subject: &'a str,
     preferred: Option<&'a str>,
@@ -50,9 +50,9 @@ impl<'a> From<&'a UserInfoClaims<Extra, CoreGenderClaim>> for Claims<'a> {
 }
 
 impl Claims<'_> {
-    /// Returns what the person is called: their user name, else their address, else the subject.
+    /// Returns the person's name: the user name, else the email address, else the subject.
     pub(super) fn name(&self) -> Option<String> {
-        // An address that the provider has not verified is one that anybody may have typed.
+        // Anyone may have entered an unverified address.
         let email = self.email.filter(|_| self.email_verified != Some(false));
         [self.preferred, email].into_iter().flatten().map(clean).find(|name| !name.is_empty())
     }
@@ -61,23 +61,23 @@ impl Claims<'_> {
         clean(self.subject)
     }
 
-    /// Returns the groups that a claim holds.
+    /// Returns the groups in a claim.
     pub(super) fn groups(&self, claim: &str) -> Option<Vec<String>> {
         match claim {
             "sub" => Some(vec![self.subject.to_owned()]),
-            // Only what the provider vouches for.
+            // Only if the provider has verified it.
             "email" => self.email.filter(|_| self.email_verified == Some(true)).map(|email| vec![email.to_owned()]),
             _ => texts(self.find(claim)?),
         }
     }
 
-    /// Returns true when the provider says that it has the claim elsewhere, as Entra does of a person of many groups.
+    /// Returns true if the provider says that the claim is kept elsewhere, as Entra does for people in many groups.
     pub(super) fn leaves_out(&self, claim: &str) -> bool {
         self.extra.0.get("_claim_names").is_some_and(|names| names.get(claim).is_some())
     }
 
     fn find(&self, claim: &str) -> Option<&Value> {
-        // A name may have dots of its own: `https://example.com/groups`.
+        // The name itself may contain dots: `https://example.com/groups`.
         if let Some(value) = self.extra.0.get(claim) {
             return Some(value);
         }
@@ -87,7 +87,7 @@ impl Claims<'_> {
     }
 }
 
-/// Returns the texts of a list, or one text.
+/// Returns the strings of a list, or a single string as a list.
 fn texts(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::String(text) if text.is_empty() => Some(Vec::new()),
@@ -97,7 +97,7 @@ fn texts(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Returns a name without characters that no eye sees, and of a length that fits a log.
+/// Removes invisible characters from a name, and shortens it for logs.
 fn clean(name: &str) -> String {
     let seen = |c: &char| {
         !c.is_control()

@@ -11,34 +11,34 @@ use super::failure::{Failure, all_of};
 use super::http::Http;
 use super::settings::Oidc;
 
-/// How long what the provider says of itself is believed.
+/// How long the provider's metadata is used before it is fetched again.
 const FRESH: Duration = Duration::from_secs(3600);
 
-/// How long it is not asked again after it gave no answer: a provider that is down must not hold every request.
+/// How long to wait before asking again after a failure: a provider that is down must not delay every request.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// The same, where what it said before can still be used.
+/// The same, if older metadata can still be used.
 const QUIET_STALE: Duration = Duration::from_secs(60);
 
-/// The least time between two requests for its keys that tokens with unknown keys cause.
+/// The minimum time between two requests for keys caused by tokens with unknown keys.
 const KEYS: Duration = Duration::from_secs(30);
 
-/// Logins that wait for it at once.
+/// The most logins that wait for the provider at once.
 const WAITING: usize = 32;
 
-/// What a provider says of itself, with its keys.
+/// A provider's metadata and keys.
 pub(super) struct Known {
     pub(super) metadata: ProviderMetadataWithLogout,
     at: Instant,
 }
 
-/// Asks a provider what it is.
+/// Fetches a provider's metadata.
 pub(super) struct Discovery {
     host: String,
     issuer: String,
     pub(super) http: Http,
     memory: Mutex<Memory>,
-    /// One asks, the others wait for the answer.
+    /// Held by the task that asks; others wait for its answer.
     asking: tokio::sync::Mutex<()>,
     waiting: Semaphore,
 }
@@ -62,19 +62,19 @@ impl Discovery {
         }
     }
 
-    /// Returns what was last heard, however long ago.
+    /// Returns the last metadata, however old.
     pub(super) fn heard(&self) -> Option<Arc<Known>> {
         self.memory().known.clone()
     }
 
-    /// Returns what the provider says of itself.
+    /// Returns the metadata.
     pub(super) async fn known(&self) -> Result<Arc<Known>, Failure> {
         if let Some(answer) = self.remembered() {
             return answer;
         }
         let Ok(_turn) = self.waiting.try_acquire() else { return Err(Failure::Busy { host: self.host.clone() }) };
         let _alone = self.asking.lock().await;
-        // Who was before us has asked.
+        // Another task may have asked meanwhile.
         if let Some(answer) = self.remembered() {
             return answer;
         }
@@ -94,7 +94,7 @@ impl Discovery {
         }
     }
 
-    /// Returns the provider with keys that are newer than these, or none where it was asked a moment ago.
+    /// Returns the provider with newer keys than these; `None` if they were requested a moment ago.
     pub(super) async fn newer_keys(&self, than: &Arc<Known>) -> Option<Arc<Known>> {
         let _alone = self.asking.lock().await;
         {
@@ -130,12 +130,12 @@ impl Discovery {
         }
     }
 
-    /// Asks, and returns what is usable; else why not.
+    /// Fetches the metadata, and checks that it is usable.
     async fn ask(&self) -> Result<Known, Vec<String>> {
         let issuer = IssuerUrl::new(self.issuer.clone()).map_err(|error| all_of(&error))?;
         let asked = ProviderMetadataWithLogout::discover_async(issuer, &self.http).await;
         let metadata = asked.map_err(|error| all_of(&error))?;
-        // A browser is sent to the one, and our secret to the other.
+        // Browsers are sent to the first, and our secret to the second.
         let token = metadata.token_endpoint().ok_or_else(|| vec!["it names no token endpoint".to_owned()])?;
         let urls = [metadata.authorization_endpoint().url(), token.url()];
         let urls = urls.into_iter().chain(metadata.userinfo_endpoint().map(|url| url.url()));

@@ -1,49 +1,49 @@
 //! Login failures, as shown to the user.
 //!
-//! They contain no code, token or secret. Text from the provider is untrusted: pages escape it.
+//! They contain no code, token or secret. Text from the provider is untrusted, and pages escape it.
 
 use axum::http::StatusCode;
 use modeldepot::ErrorKind;
 
 use crate::problem::Problem;
 
-/// The longest text of the provider that is told, in characters.
+/// The longest text of the provider that is shown, in characters.
 const LONGEST: usize = 300;
 
-/// Groups that are told.
+/// The most groups that are shown.
 const GROUPS: usize = 20;
 
 /// Why a login fails.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The provider does not answer, or is not one.
+    /// The provider does not answer, or not as a provider.
     Unreachable { host: String, causes: Vec<String> },
     /// Too many logins are waiting for the provider.
     Busy { host: String },
-    /// The provider says no.
+    /// The provider refused the login.
     Refused { host: String, error: String, description: Option<String> },
-    /// The browser has no login on its way that this would be the answer to.
+    /// The browser has no login in progress that matches.
     Stale(Stale),
-    /// The answer is to another login.
+    /// The answer belongs to another login.
     OtherState,
-    /// What the provider says cannot be trusted.
+    /// The provider's answer cannot be trusted.
     Untrusted { host: String, why: String },
-    /// The person is known, and may do nothing.
+    /// The person is known, but has no grants.
     NotGranted { name: String, claim: String, groups: Option<Vec<String>>, left_out: bool },
-    /// The service is asked by a name that it cannot tell the provider.
+    /// The service was addressed by a name that it cannot pass to the provider.
     Host { host: String },
-    /// The system has no random numbers.
+    /// The system's random number generator failed.
     Random,
 }
 
-/// Why a cookie is of no attempt that can go on.
+/// Why a cookie does not belong to a login in progress.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stale {
-    /// It was not made here, or before the service was started.
+    /// It was not created by this process.
     Foreign,
-    /// It has ended.
+    /// It has expired.
     Late,
-    /// Someone has logged in with it.
+    /// It was already used for a login.
     Spent,
 }
 
@@ -60,7 +60,7 @@ impl From<getrandom::Error> for Failure {
 }
 
 impl Failure {
-    /// Returns the failure in a word, for the log.
+    /// Returns the failure as a word, for the log.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Failure::Unreachable { .. } => "unreachable",
@@ -75,7 +75,7 @@ impl Failure {
         }
     }
 
-    /// Returns the person, where it is known.
+    /// Returns the person's name, if known.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Failure::NotGranted { name, .. } => Some(name),
@@ -128,7 +128,7 @@ impl From<Failure> for Problem {
     }
 }
 
-/// It names the person's own groups and not those that are granted something: these may be other people's addresses.
+/// Names the person's groups and not those with grants, which may be other people's email addresses.
 fn not_granted(name: &str, claim: &str, groups: Option<Vec<String>>, left_out: bool) -> Problem {
     let why = match &groups {
         None if left_out => format!("the provider left out the claim `{claim}`: it is too long"),
@@ -158,7 +158,7 @@ pub(super) fn all_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
     std::iter::once(error.to_string()).chain(modeldepot::causes(error)).collect()
 }
 
-/// Returns a text of the provider, or of the address, as it is told.
+/// Returns text from the provider or the URL as it is shown.
 fn told(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c == '`' { '\'' } else { c }).collect()
 }

@@ -17,13 +17,13 @@ use url::Url;
 
 use super::settings::is_loopback;
 
-/// No answer of a provider is longer, in bytes.
+/// The largest response of a provider, in bytes.
 const LONGEST: usize = 256 * 1024;
 
-/// Connections to the provider that are kept for the next login.
+/// How many idle connections to the provider are kept.
 const IDLE: usize = 4;
 
-/// Why the provider gave no answer.
+/// Why a request to the provider failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
     #[error("`{0}` is not https")]
@@ -43,7 +43,7 @@ pub(super) enum HttpError {
 /// An HTTP client for one provider.
 pub(super) struct Http {
     client: Client<HttpsConnector<HttpConnector>, Body>,
-    /// Whether the provider is on this machine and may be asked without TLS.
+    /// Whether the provider is on this machine and may be reached without TLS.
     plain: bool,
     patience: Duration,
 }
@@ -51,7 +51,7 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(plain: bool, patience: Duration) -> Http {
         let mut roots = RootCertStore::empty();
-        // Reading the authorities of the machine takes a while, and a provider without TLS needs none.
+        // Loading the system's certificates takes a while, and a provider without TLS needs none.
         if !plain {
             let found = rustls_native_certs::load_native_certs();
             for error in found.errors {
@@ -65,15 +65,15 @@ impl Http {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(IDLE)
-            // A connection that the provider has closed by now must not cost a login.
+            // A connection that the provider has closed meanwhile must not fail a login.
             .pool_idle_timeout(Duration::from_secs(10))
             .pool_timer(hyper_util::rt::TokioTimer::new())
             .build(connector);
         Http { client, plain, patience }
     }
 
-    /// Returns true for an address that may be asked, and that a browser may be sent to: what a provider with TLS names
-    /// has TLS too, and what has none is on this machine.
+    /// Returns true for a URL that may be requested, or that a browser may be sent to: everything that a provider with
+    /// TLS names must use TLS, and a provider without TLS must be on this machine.
     pub(super) fn may_ask(&self, url: &Url) -> bool {
         url.scheme() == "https" || (self.plain && url.scheme() == "http" && is_loopback(url))
     }
@@ -90,7 +90,7 @@ impl Http {
             if head.status.is_redirection() {
                 return Err(HttpError::Redirected);
             }
-            // What a provider that is out of order says is of no use; a refusal (4xx) is told in JSON.
+            // The content of a server error is of no use; refusals (4xx) are JSON.
             if head.status.is_server_error() {
                 return Err(HttpError::Status(head.status.as_u16()));
             }

@@ -5,8 +5,8 @@
 //! - `discovery`: the provider's metadata and keys. `http`: requests to it.
 //! - `claims`: identity and groups. `failure`: login failures.
 //!
-//! The library `openidconnect` costs half a minute to build. Without the feature `oidc` the settings and the routes are
-//! still there, and a service that is given settings refuses to start.
+//! The library `openidconnect` takes half a minute to build. Without the feature `oidc`, settings and routes still
+//! exist, and a service with such settings refuses to start.
 
 #[cfg(not(feature = "oidc"))]
 mod absent;
@@ -31,7 +31,7 @@ pub(crate) use self::failure::Failure;
 pub(crate) use self::provider::Provider;
 pub use self::settings::{GroupGrants, Issuer, Oidc};
 
-/// What a browser comes back from the provider with.
+/// The provider's answer, as brought back by the browser.
 #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "nobody reads it then"))]
 pub(crate) struct Answer {
     pub(crate) code: Option<String>,

@@ -26,19 +26,19 @@ use super::failure::{Failure, Stale, all_of};
 use super::settings::{Oidc, granted, is_loopback};
 use crate::auth::Person;
 
-/// Where the provider sends the browser back to.
+/// The path to which the provider sends browsers back.
 const CALLBACK: &str = "/login/oidc/callback";
 
-/// What clocks may differ by, in seconds.
+/// The largest difference between clocks, in seconds.
 const SKEW: i64 = 60;
 
-/// Logins that are finished at once.
+/// The most logins that are completed at once.
 const FINISHING: usize = 32;
 
-/// The longest code and state that are taken.
+/// The longest code and state that are accepted.
 const LONGEST_CODE: usize = 8 * 1024;
 
-/// How ID tokens may be signed: by a key pair. With a shared secret, or none, anybody could.
+/// Allowed signatures of ID tokens: those with a key pair. With a shared secret or none, others could forge them.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -80,14 +80,14 @@ type Client = openidconnect::Client<
 >;
 type TokenClaims = IdTokenClaims<Extra, CoreGenderClaim>;
 
-/// Where people log in.
+/// The login provider.
 pub(crate) struct Provider {
     settings: Oidc,
     discovery: Discovery,
     attempts: Attempts,
-    /// The address of the service. None is the one that the browser names, which is this machine then.
+    /// The service's URL. `None` uses the host that the browser names, which must be this machine.
     public: Option<Url>,
-    /// How that is spoken to.
+    /// The scheme of that host.
     scheme: &'static str,
     finishing: Semaphore,
 }
@@ -99,19 +99,19 @@ impl Provider {
         Ok(Provider { settings, discovery, attempts, public, scheme, finishing: Semaphore::new(FINISHING) })
     }
 
-    /// Returns the provider's host, as people know it.
+    /// Returns the provider's host, for display.
     pub(crate) fn host(&self) -> String {
         self.settings.issuer.host()
     }
 
-    /// Returns how long the browser should keep the cookie of a login on its way, in seconds.
+    /// Returns how long the browser should keep the cookie of a login in progress, in seconds.
     pub(crate) fn attempt_seconds(&self) -> u64 {
         self.settings.attempt.as_secs()
     }
 
-    /// Returns where the browser is sent, and what the cookie of the attempt holds.
+    /// Returns the URL to send the browser to, and the content of the attempt's cookie.
     ///
-    /// `host` is what the browser calls this service, `next` the page that was asked for.
+    /// `host` is the host by which the browser addresses this service, `next` the requested page.
     pub(crate) async fn begin(&self, host: &str, next: &str) -> Result<(Url, String), Failure> {
         let redirect = self.redirect(host)?;
         let known = self.discovery.known().await?;
@@ -129,7 +129,7 @@ impl Provider {
         Ok((url, self.attempts.seal(&attempt)))
     }
 
-    /// Returns who has logged in, and the page that they asked for.
+    /// Returns the person who has logged in, and the requested page.
     pub(crate) async fn finish(
         &self,
         host: &str,
@@ -137,7 +137,7 @@ impl Provider {
         cookie: Option<&str>,
     ) -> Result<(Person, String), Failure> {
         let attempt = self.attempts.open(cookie.ok_or(Stale::Foreign)?)?;
-        // Whatever it says: an answer that is not of this attempt may be anybody's.
+        // Checked first: an answer that does not belong to this attempt could come from anyone.
         let state = answer.state.filter(|state| state.len() <= LONGEST_CODE).ok_or(Failure::OtherState)?;
         if !attempt.is_state(&state) {
             return Err(Failure::OtherState);
@@ -160,7 +160,7 @@ impl Provider {
         Ok((person, attempt.next))
     }
 
-    /// Returns where a browser ends its session at the provider, if the provider has said.
+    /// Returns the URL for logging out at the provider, if it has one.
     pub(crate) fn logout_url(&self) -> Option<Url> {
         let known = self.discovery.heard()?;
         let end = known.metadata.additional_metadata().end_session_endpoint.clone()?;
@@ -175,7 +175,7 @@ impl Provider {
         let secret = self.settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.reveal().to_owned()));
         let id = ClientId::new(self.settings.client_id.clone());
         let client = Client::from_provider_metadata(known.metadata.clone(), id, secret);
-        // A provider that lists no method takes the secret in the header.
+        // By default the secret is sent in the header.
         let in_body = known.metadata.token_endpoint_auth_methods_supported().is_some_and(|methods| {
             !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
                 && methods.contains(&CoreClientAuthMethod::ClientSecretPost)
@@ -183,7 +183,7 @@ impl Provider {
         client.set_auth_type(if in_body { AuthType::RequestBody } else { AuthType::BasicAuth })
     }
 
-    /// Returns the address that the provider sends the browser back to.
+    /// Returns the URL to which the provider sends browsers back.
     fn redirect(&self, host: &str) -> Result<RedirectUrl, Failure> {
         let refused = || Failure::Host { host: host.to_owned() };
         let mut url = match &self.public {
@@ -204,7 +204,7 @@ impl Provider {
         Ok(RedirectUrl::from_url(url))
     }
 
-    /// Has the provider give tokens for the code.
+    /// Exchanges the code for tokens.
     async fn exchange(
         &self,
         known: &Known,
@@ -225,21 +225,22 @@ impl Provider {
                 description: refusal.error_description().cloned(),
             },
             RequestTokenError::Request(error) => Failure::Unreachable { host: self.host(), causes: all_of(&error) },
-            // Not why: it may quote what came, and that may be a token.
+            // Without the cause: it may quote the response, which may contain a token.
             RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
                 self.untrusted("its token endpoint did not return tokens")
             }
         })
     }
 
-    /// Returns the person of an ID token that is the provider's, for us, of now, and of this attempt.
+    /// Returns the person in an ID token after validating it: issued by the provider, for this service, current, and
+    /// for this attempt.
     async fn person(&self, known: &Arc<Known>, tokens: &Tokens, attempt: &Attempt) -> Result<Person, Failure> {
         let token = tokens.id_token().ok_or_else(|| self.untrusted("it sent no ID token"))?;
         let nonce = Nonce::new(attempt.nonce());
         let (mut known, mut client) = (Arc::clone(known), self.client(known));
         let checked = token.claims(&verifier(&client), &nonce);
         let checked = match checked {
-            // The provider may have new keys.
+            // The provider may have rotated its keys.
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
             )) => match self.discovery.newer_keys(&known).await {
@@ -267,7 +268,7 @@ impl Provider {
         let claim = &self.settings.groups_claim;
         let own = Claims::from(claims);
         let (mut groups, mut name, mut left_out) = (own.groups(claim), own.name(), own.leaves_out(claim));
-        // Many providers keep what a scope asks for out of the ID token.
+        // Many providers only return scope-dependent claims at the userinfo endpoint.
         if (groups.is_none() || name.is_none()) && known.metadata.userinfo_endpoint().is_some() {
             let more = self.userinfo(&client, access, claims.subject().clone()).await?;
             let more = Claims::from(&more);
@@ -289,7 +290,7 @@ impl Provider {
         access: &AccessToken,
         subject: SubjectIdentifier,
     ) -> Result<UserInfoClaims<Extra, CoreGenderClaim>, Failure> {
-        // The library panics at what does not fit a header.
+        // The library panics if the token is not valid in a header.
         if !access.secret().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(self.untrusted("its access token contains invalid characters"));
         }
@@ -309,7 +310,7 @@ impl Provider {
     }
 }
 
-/// Returns what checks ID tokens: signature, issuer, audience, nonce, and times with some skew.
+/// Returns the verifier for ID tokens: signature, issuer, audience, nonce, and times with some skew.
 fn verifier(client: &Client) -> IdTokenVerifier<'_, CoreJsonWebKey> {
     client
         .id_token_verifier()
@@ -325,7 +326,7 @@ fn moment(seconds: i64) -> chrono::DateTime<chrono::Utc> {
     chrono::DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
 
-/// Returns the seconds since 1970.
+/// Returns the current time in seconds since 1970.
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)

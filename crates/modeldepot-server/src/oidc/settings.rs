@@ -9,37 +9,37 @@ use url::{Host, Url};
 
 use crate::auth::Grants;
 
-/// How long a person may take at the provider.
+/// How long a person may take to log in at the provider.
 const ATTEMPT: Duration = Duration::from_secs(10 * 60);
 
-/// How long the provider may take for one answer.
+/// How long the provider may take for a response.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How people log in through an OpenID Connect provider.
+/// The configuration of logins through an OpenID Connect provider.
 #[derive(Debug, Clone)]
 pub struct Oidc {
     /// The provider.
     pub issuer: Issuer,
-    /// The service's name at the provider.
+    /// The service's client id at the provider.
     pub client_id: String,
-    /// Its secret there. A public client has none.
+    /// Its client secret. Public clients have none.
     pub client_secret: Option<Secret>,
-    /// The scopes that are asked for; `openid` always is.
+    /// The requested scopes; `openid` is always included.
     pub scopes: Vec<String>,
-    /// The claim that holds a person's groups: a list or one text. A dot leads into an object.
+    /// The claim with a person's groups: a list or a single string. A dot selects a field of an object.
     pub groups_claim: String,
-    /// What the members of each group may do. A person of none is refused.
+    /// What the members of each group may do. People without any of these groups are refused.
     pub grants: Vec<GroupGrants>,
-    /// How long a session lasts. Twelve hours at most, after which every session ends.
+    /// How long a session lasts, at most twelve hours.
     pub session: Duration,
-    /// How long a person may take at the provider.
+    /// How long a person may take to log in at the provider.
     pub attempt: Duration,
-    /// How long the provider may take for one answer.
+    /// How long the provider may take for a response.
     pub patience: Duration,
 }
 
 impl Oidc {
-    /// Returns the configuration of a public client that asks for `openid email groups` and reads the claim `groups`.
+    /// Returns the configuration of a public client that requests `openid email groups` and reads the claim `groups`.
     pub fn new(issuer: Issuer, client_id: impl Into<String>) -> Oidc {
         Oidc {
             issuer,
@@ -55,10 +55,10 @@ impl Oidc {
     }
 }
 
-/// The URL of an OpenID Connect provider, kept as it was written: a token names it letter by letter.
+/// The URL of an OpenID Connect provider, kept as written: tokens must contain it character for character.
 ///
 /// - `https`, or `http` for a provider on this machine
-/// - no login, query or fragment
+/// - no user, query or fragment
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     text: String,
@@ -66,18 +66,18 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Returns the URL as it was written.
+    /// Returns the URL as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Returns the host, and the port where it is an unusual one.
+    /// Returns the host, with the port unless it is the default.
     pub fn host(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         self.url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
     }
 
-    /// Returns true for a provider on this machine that speaks without TLS.
+    /// Returns true for a provider on this machine without TLS.
     #[cfg(feature = "oidc")]
     pub(super) fn is_plain(&self) -> bool {
         self.url.scheme() == "http"
@@ -106,7 +106,7 @@ impl FromStr for Issuer {
     }
 }
 
-/// Returns true for a URL whose host is this machine by its name.
+/// Returns true if the URL's host is a loopback name.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -118,7 +118,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// What the members of a group may do: `GROUP=GRANTS`, as in `ml-team=read,publish:plant-*`.
 ///
-/// The group `*` has everyone whom the provider lets log in.
+/// The group `*` includes everyone who can log in at the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupGrants {
     /// The group, as the provider names it.
@@ -131,7 +131,7 @@ impl FromStr for GroupGrants {
     type Err = String;
 
     fn from_str(text: &str) -> Result<GroupGrants, String> {
-        // Grants have no `=`; a group may be a name of LDAP, which has many.
+        // Grants contain no `=`, but a group may be an LDAP name with many.
         let (group, grants) = text.rsplit_once('=').ok_or("write it as GROUP=GRANTS, as in `ml-team=publish`")?;
         if group.is_empty() {
             return Err("the group before `=` is missing; `*` is everyone who logs in".to_owned());
@@ -141,7 +141,7 @@ impl FromStr for GroupGrants {
     }
 }
 
-/// Returns what a person of these groups may do, all in all; none is a person of no group that is granted anything.
+/// Returns the combined grants of a person's groups; `None` if none of the groups has grants.
 #[cfg(feature = "oidc")]
 pub(super) fn granted(grants: &[GroupGrants], groups: &[String]) -> Option<Grants> {
     let held = grants.iter().filter(|grant| grant.group == "*" || groups.contains(&grant.group));

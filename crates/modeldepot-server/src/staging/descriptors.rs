@@ -1,19 +1,19 @@
 //! Concurrency limits derived from the limit of open files.
 
-/// Requests whose files are coming: each has its connection and the file that is being written.
+/// The most requests that receive files at once: each has a connection and an open file.
 const MOST_COMING: usize = 256;
 
-/// Versions that are being published: each has up to a few dozen files and connections.
+/// The most versions that are published at once: each has up to a few dozen files and connections.
 const MOST_PUBLISHING: usize = 16;
 
-/// Lets the process open as many files as its user may allow it. Programs of long ago needed the lower limit that it
-/// starts with.
+/// Raises the limit of open files to the maximum allowed. The lower default exists for old programs that use
+/// `select`.
 pub(crate) fn raise() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        // Some systems name a limit and refuse it.
+        // Some systems report a limit and refuse to set it.
         if current != maximum
             && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         {
@@ -22,7 +22,7 @@ pub(crate) fn raise() {
     }
 }
 
-/// Returns how many requests may bring files at once, and how many versions may be published at once.
+/// Returns how many requests may receive files at once, and how many versions may be published at once.
 pub(super) fn shares() -> (usize, usize) {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn less_goes_on_at_once_where_few_files_may_be_open() {
+    fn fewer_requests_run_at_once_if_few_files_may_be_open() {
         assert_eq!(of(16), (2, 1));
         assert_eq!(of(64), (8, 2));
         assert_eq!(of(1024), (128, 16));

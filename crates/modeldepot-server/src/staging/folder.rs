@@ -1,7 +1,7 @@
 //! The private staging folder of one service.
 //!
-//! Several services may have theirs side by side. Each holds a lock as long as it runs; what is found without one was left
-//! by a service that was killed, and is removed when the next one starts. Nothing else is touched.
+//! Several services may have theirs side by side. Each holds a lock while it runs; a folder whose lock is free was left
+//! by a killed service and is removed when the next one starts. Nothing else is touched.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -9,28 +9,28 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-/// What the names of folders begin with, and of their locks, which end with [`LOCK`].
+/// The prefix of the folders' names and of their lock files, which end with [`LOCK`].
 const SERVICE: &str = "modeldepot-service-";
 const LOCK: &str = ".lock";
 
-/// The folder of a running service. It is removed with the value.
+/// The folder of a running service, removed when dropped.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     lock: PathBuf,
-    /// Held as long as the service runs.
+    /// Held while the service runs.
     _held: File,
 }
 
 impl Folder {
-    /// Makes a folder under this one, and removes what services that were killed have left there.
+    /// Creates a folder under this one, and removes those left by killed services.
     pub(super) fn open(under: &Path) -> io::Result<Folder> {
         make_private(under, true)?;
         let folder = loop {
             let name = format!("{SERVICE}{}", Uuid::new_v4().simple());
             let (path, lock) = (under.join(&name), under.join(name + LOCK));
             let held = File::options().write(true).create_new(true).open(&lock)?;
-            // Another service that is just starting may take it for one that was left, before it is locked.
+            // Another service that starts at the same time may remove it before it is locked.
             if held.try_lock().is_ok() && lock.try_exists()? {
                 break Folder { path, lock, _held: held };
             }
@@ -45,7 +45,7 @@ impl Folder {
         &self.path
     }
 
-    /// Returns the free bytes of its disk, where that is known.
+    /// Returns the free bytes of its disk, if known.
     pub(super) fn free(&self) -> Option<u64> {
         #[cfg(unix)]
         {
@@ -56,7 +56,7 @@ impl Folder {
         None
     }
 
-    /// Removes the folders whose locks nobody holds. What cannot be removed stays, and is said.
+    /// Removes the folders whose locks are free. Logs those that cannot be removed.
     fn sweep(&self, under: &Path) {
         let entries = fs::read_dir(under).into_iter().flatten().flatten();
         for lock in entries.map(|entry| entry.path()).filter(|path| *path != self.lock) {
@@ -70,7 +70,7 @@ impl Folder {
         }
     }
 
-    /// Removes a folder and its lock, unless its service runs.
+    /// Removes a folder and its lock, unless its service is running.
     fn remove_left(&self, lock: &Path, folder: &Path) -> io::Result<bool> {
         let found = fs::symlink_metadata(lock)?;
         if !found.is_file() || !same_owner(&found, &fs::metadata(&self.lock)?) {
@@ -95,7 +95,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What stays is removed by the next service.
+        // If this fails, the next service removes the rest.
         let _ = fs::remove_dir_all(&self.path);
         let _ = fs::remove_file(&self.lock);
     }
@@ -106,7 +106,7 @@ fn is_ours(name: &str) -> bool {
     name.strip_prefix(SERVICE).is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Makes a folder that only its owner can use; with `parents`, those above it too, and one that exists is fine.
+/// Creates a folder that only its owner can use. With `parents`, missing parents are created as well, and it may exist.
 fn make_private(path: &Path, parents: bool) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(parents);
@@ -115,7 +115,7 @@ fn make_private(path: &Path, parents: bool) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Refuses a folder in which somebody else could put another one in the place of ours.
+/// Refuses a parent folder in which other users could replace ours.
 #[cfg(unix)]
 fn refuse_unsafe(under: &Metadata, own: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;
@@ -156,7 +156,7 @@ mod tests {
         names
     }
 
-    /// What a service leaves that is killed.
+    /// Creates the folder and lock of a killed service.
     fn left(under: &Path, id: char) -> String {
         let name = format!("{SERVICE}{}", id.to_string().repeat(32));
         fs::create_dir_all(under.join(&name).join("upload-x")).unwrap();
@@ -175,7 +175,7 @@ mod tests {
         let elsewhere = temp.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         fs::write(elsewhere.join("precious"), "x").unwrap();
-        // None of these is a service's folder, or one whose service is gone.
+        // None of these was left by a service.
         fs::create_dir(under.join(format!("{SERVICE}{}", "b".repeat(32)))).unwrap();
         fs::write(under.join(format!("{SERVICE}notes{LOCK}")), "x").unwrap();
         fs::create_dir(under.join("notes")).unwrap();

@@ -1,7 +1,7 @@
 //! Uploaded files, streamed to a staging folder and never buffered in memory.
 //!
-//! The folder is the service's own (see `folder`): nobody else on the machine can look into it. All files in it together
-//! are within a quota, and how many come and are published at once is within what the process may have open.
+//! The folder belongs to the service alone (see `folder`): no other user can read it. A quota limits the total size of
+//! the files, and the limit of open files determines how many are received and published at once.
 
 mod descriptors;
 mod folder;
@@ -28,25 +28,25 @@ use crate::tasks::joined;
 
 pub(crate) use self::descriptors::raise;
 
-/// Where files lie until they are published, and how many may.
+/// Stores files until they are published.
 pub(crate) struct Staging {
     folder: Folder,
-    /// The most bytes that all files may have together.
+    /// The most bytes of all files together.
     quota: u64,
     used: AtomicU64,
-    /// Requests whose files are coming.
+    /// Limits the requests that receive files.
     coming: Arc<Shares>,
-    /// Counts the bytes that came.
+    /// Counts received bytes.
     received: Received,
-    /// Versions that are being published.
+    /// Limits the versions that are published at once.
     publishing: Semaphore,
 }
 
 impl Staging {
-    /// Makes the service's folder under this one, or where the system keeps such folders.
+    /// Creates the service's folder under this one, or in the system's temporary folder.
     ///
     /// # Errors
-    /// What the system said, or why the folder is not safe.
+    /// The system's error, or why the folder is not safe.
     pub(crate) fn open(
         under: Option<PathBuf>,
         quota: Option<u64>,
@@ -54,7 +54,7 @@ impl Staging {
     ) -> Result<Staging, (PathBuf, io::Error)> {
         let under = under.unwrap_or_else(std::env::temp_dir);
         let folder = Folder::open(&under).map_err(|error| (under, error))?;
-        // Others need room on this disk as well.
+        // Other programs need space as well.
         let quota = quota.or_else(|| Some(folder.free()? / 2)).unwrap_or(u64::MAX);
         let (coming, publishing) = descriptors::shares();
         Ok(Staging {
@@ -67,13 +67,13 @@ impl Staging {
         })
     }
 
-    /// Waits until there are enough files that may be open for one more version to be published.
+    /// Waits until one more version may be published.
     pub(crate) async fn publish(&self) -> SemaphorePermit<'_> {
         // The semaphore is never closed.
         self.publishing.acquire().await.expect("open")
     }
 
-    /// Reserves room for more bytes.
+    /// Reserves space for more bytes.
     fn reserve(&self, bytes: u64) -> Result<()> {
         let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.quota);
         let reserved = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -94,15 +94,15 @@ impl Staging {
     }
 }
 
-/// The files of one request. They are removed with the value.
+/// The files of a request, removed when dropped.
 pub(crate) struct Staged {
-    // The folder goes before its bytes are free again.
+    // Declared first: the folder is removed before its bytes are released.
     folder: TempDir,
     bytes: Reserved,
     _place: Place,
 }
 
-/// Bytes of the quota, which are free again when this is dropped.
+/// Bytes of the quota, released when dropped.
 struct Reserved(Arc<Staging>, u64);
 
 impl Drop for Reserved {
@@ -112,10 +112,10 @@ impl Drop for Reserved {
 }
 
 impl Staged {
-    /// Makes a folder for the files of a request, once there is a place for it.
+    /// Creates a folder for the files of a request, once there is a place for it.
     ///
     /// # Errors
-    /// A problem when the request says that it brings more than there is room for, or the folder cannot be made.
+    /// A problem if the declared length exceeds the free space, or the folder cannot be created.
     pub(crate) async fn new(staging: &Arc<Staging>, by: Option<&str>, length: Option<u64>) -> Result<Staged> {
         if length.is_some_and(|length| length > staging.quota) {
             let quota = units::size(staging.quota);
@@ -143,10 +143,10 @@ impl Staged {
         self.folder.path().join(name)
     }
 
-    /// Writes a new file as it comes, and returns its size in bytes.
+    /// Writes a new file as it arrives, and returns its size in bytes.
     ///
     /// # Errors
-    /// A failure of what sends it, else a problem of the disk or the quota.
+    /// The sender's failure, or a problem with the disk or the quota.
     pub(crate) async fn write(&mut self, local: &Path, bytes: impl Stream<Item = Result<Bytes>>) -> Result<u64> {
         let staging = Arc::clone(&self.bytes.0);
         let mut options = OpenOptions::new();

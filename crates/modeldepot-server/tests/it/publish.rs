@@ -127,7 +127,7 @@ async fn hostile_forms_publish_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deleted_version_is_gone_at_once_and_its_name_spent() {
+async fn a_deleted_version_is_gone_at_once_and_its_name_retired() {
     let place = Place::new().await;
     place.push("plant", "1", &[("m", b"x")], json!({})).await;
     let path = format!("{VERSIONS}/1");

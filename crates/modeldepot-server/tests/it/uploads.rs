@@ -205,8 +205,8 @@ async fn where_a_url_would_copy_other_objects_none_is_handed_out() {
     let place = unsafe_server(|_| {}).await;
     let refused = place.post(UPLOADS, &asked).await.is(403).json();
     let detail = refused["detail"].as_str().unwrap().replace(place.storage.client().endpoint(), "$ENDPOINT");
-    insta::assert_snapshot!(detail, @"URLs for uploads are not safe at `$ENDPOINT`: the server obeys headers that were not signed, so anyone holding one can copy any object that its signer can read");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish with a form, through this service; or start it with `--allow-unsafe-upload-urls`, if everybody who may publish may also read every object that its login can read");
+    insta::assert_snapshot!(detail, @"upload URLs are not safe at `$ENDPOINT`: the server obeys unsigned headers, so anyone with such a URL can copy any object that its signer can read");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish with a form; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish may also read every object that the service can read");
     no_lease(&place).await;
     // Through the service nobody gets a URL.
     place.send(Method::PUT, "/api/v1/models/plant/versions/1/files/m", &[], b"weights").await.is(201);

@@ -153,7 +153,7 @@ pub(super) const NO_CERTIFICATE: Note =
 impl fmt::Display for TlsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TlsFault::UnknownIssuer => f.write_str("no authority known here vouches for its certificate"),
+            TlsFault::UnknownIssuer => f.write_str("no trusted authority has signed its certificate"),
             TlsFault::WrongName { names } if names.is_empty() => f.write_str("its certificate is for another name"),
             TlsFault::WrongName { names } => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -168,7 +168,7 @@ impl fmt::Display for TlsFault {
             TlsFault::CaUsedAsEndEntity => {
                 f.write_str("it shows the certificate of an authority (`CA:TRUE`) as its own")
             }
-            TlsFault::BadSignature => f.write_str("the signature of its certificate is wrong or of an unsafe kind"),
+            TlsFault::BadSignature => f.write_str("the signature of its certificate is invalid or of an unsafe kind"),
             TlsFault::BadCertificate(why) => write!(f, "its certificate cannot be used ({why})"),
             TlsFault::OldVersion => f.write_str("it speaks neither TLS 1.2 nor 1.3"),
             TlsFault::CertificateRequired => f.write_str("it requires a client certificate"),

@@ -45,12 +45,12 @@ impl Error {
     pub(crate) fn upload_urls(endpoint: &str, found: UnsignedHeaders) -> Error {
         let why = match found {
             UnsignedHeaders::Copied => {
-                "the server obeys headers that were not signed, so anyone holding one can copy any object that its \
-                 signer can read"
+                "the server obeys unsigned headers, so anyone with such a URL can copy any object that its signer can \
+                 read"
             }
-            _ => "the server accepts no presigned URL, so it cannot be told what else one allows",
+            _ => "the server accepts no presigned URL, so what else one would permit cannot be tested",
         };
-        let message = format!("URLs for uploads are not safe at `{endpoint}`: {why}");
+        let message = format!("upload URLs are not safe at `{endpoint}`: {why}");
         OtherError::new(ErrorKind::Denied, message).advise(Advice::AvoidUploadUrls).into()
     }
 

@@ -43,7 +43,7 @@ impl Error {
 
     /// A presigned URL was asked for with a lifetime that S3 does not allow.
     pub(crate) fn expiry(seconds: u64) -> Error {
-        invalid(format!("a presigned URL cannot live for {seconds} seconds")).advise(Advice::ChangeLifetime).into()
+        invalid(format!("a presigned URL cannot be valid for {seconds} seconds")).advise(Advice::ChangeLifetime).into()
     }
 
     /// A presigned PUT was asked for without naming the version and the file that it would write.
@@ -58,7 +58,7 @@ impl Error {
 
     /// No file of a version could be its model file.
     pub(crate) fn no_model_file() -> Error {
-        invalid("none of the files can be the model file: they are the state of a training")
+        invalid("none of the files can be the model file: they are training state, such as that of an optimizer")
             .advise(Advice::ChooseModelFile)
             .into()
     }

@@ -63,7 +63,7 @@ impl Folder {
             Ok(dir) => Ok(Some(Folder { root: root.to_owned(), dir, created: false })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                Err(Error::io("make the folder", root)(error))
+                Err(Error::io("create the folder", root)(error))
             }
             Err(error) => Err(Error::io("open the folder", root)(error)),
         }
@@ -74,7 +74,7 @@ impl Folder {
         if let Some(folder) = Folder::find(root)? {
             return Ok(folder);
         }
-        std::fs::create_dir_all(root).map_err(Error::io("make the folder", root))?;
+        std::fs::create_dir_all(root).map_err(Error::io("create the folder", root))?;
         let dir = Dir::open(root).map_err(Error::io("open the folder", root))?;
         Ok(Folder { root: root.to_owned(), dir, created: true })
     }
@@ -216,7 +216,7 @@ impl Folder {
             let here = dir.as_ref().unwrap_or(&self.dir);
             match here.make(name, false) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(Error::io("make the folder", self.shown(at))(error));
+                    return Err(Error::io("create the folder", self.shown(at))(error));
                 }
                 _ => {}
             }

@@ -141,7 +141,7 @@ impl Manifest {
             return Err(ManifestError::TooNew(format));
         }
         if manifest.model_name != *model || manifest.version != *version {
-            return wrong(format!("it says it is of `{}@{}`", manifest.model_name, manifest.version));
+            return wrong(format!("it is the manifest of `{}@{}`", manifest.model_name, manifest.version));
         }
         let main = manifest.main()?;
         // These three fields are ours and come together. If one is missing it was lost, which would change the meaning
@@ -429,12 +429,12 @@ mod tests {
         insta::assert_snapshot!(refusals.join("\n"), @r"
         it is not a manifest: expected ident at line 1 column 2
         it is not a manifest: missing field `model_name` at line 1 column 2
-        it says it is of `plant_classifier@20251028_181859`
+        it is the manifest of `plant_classifier@20251028_181859`
         its model file `plant_classifier/v20251028_181858/../../../etc/passwd` is outside the version
         its model file `other/v1/best_model.pth` is outside the version
         it is not a manifest: `yesterday` is not a time at line 9 column 5
         it is not a manifest: `nope1039f61babf7311ee09b3d735920` is not a digest of 16 bytes in hexadecimal at line 6 column 52
-        it is written in format 2, newer than the 1 that this program knows
+        it is written in format 2, newer than the 1 that this program supports
         its model file `best_model.pth` is not among its files
         it lists `best_model.pth` twice
         it lists `a` both as a file and as a folder

@@ -18,12 +18,12 @@ pub enum ManifestError {
     #[error("{0}")]
     Inconsistent(String),
     /// The manifest is larger than any that is read.
-    #[error("it has {bytes} bytes, and no manifest has more than {LARGEST}")]
+    #[error("it has {bytes} bytes, and a manifest has at most {LARGEST}")]
     TooLarge {
         /// Its bytes.
         bytes: u64,
     },
     /// The manifest has a newer format than this library supports.
-    #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program knows")]
+    #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program supports")]
     TooNew(u32),
 }

@@ -25,8 +25,7 @@ use crate::settings::SettingsError;
 use crate::visible::visible;
 
 /// What is wrong with an endpoint that has objects below it instead of buckets.
-const NAMES_A_BUCKET: &str =
-    "its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket";
+const NAMES_A_BUCKET: &str = "its path would be read as a bucket name: leave it out, S3_BUCKET_MODELS names the bucket";
 
 /// The maximum lengths of a code and of a message that are shown. AWS's longest code has 45 characters.
 pub(super) const CODE: usize = 64;

@@ -37,7 +37,7 @@ pub(crate) async fn check(world: &World, unfinished: Vec<Wish>) {
         whole(world, &storage, name).await;
     }
     for name in &deleted {
-        spent(world, &storage, name).await;
+        retired(world, &storage, name).await;
     }
     cut_pulls(world);
     let flipped = world.faults_hit().iter().any(|hit| hit.fault == Fault::FlipBit);
@@ -92,7 +92,7 @@ async fn whole(world: &World, storage: &ModelStorage, name: &Name) {
 }
 
 /// The name of a deleted version is never used again.
-async fn spent(world: &World, storage: &ModelStorage, name: &Name) {
+async fn retired(world: &World, storage: &ModelStorage, name: &Name) {
     let wish = Wish::late(name);
     match storage.push(wish.request(world), &Progress::none()).await {
         Err(error) if error.advice(None) == Some(Advice::VersionIsRetired) => {}

@@ -93,7 +93,7 @@ async fn another_range_than_was_asked_for_is_none() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_claims_a_huge_file_reserves_nothing_for_it() {
+async fn a_manifest_that_names_a_huge_file_reserves_nothing_for_it() {
     let b = Backend::embedded().await;
     let path = b.file("m.bin", b"weights");
     b.storage.push(push("m", Some("1"), &path, &[]), &modeldepot::Progress::none()).await.unwrap();

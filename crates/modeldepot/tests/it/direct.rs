@@ -99,7 +99,7 @@ pub(crate) async fn a_file_that_is_not_what_was_announced_is_not_published(b: Ba
 }
 
 /// A request may still be in flight, and would overwrite what the next push sends.
-pub(crate) async fn a_failed_upload_without_conditions_keeps_its_claim(b: Backend) {
+pub(crate) async fn a_failed_upload_without_conditions_keeps_its_lease(b: Backend) {
     fail(&b).await;
     assert_eq!(leases(&b).await, 1);
 }

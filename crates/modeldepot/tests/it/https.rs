@@ -87,7 +87,7 @@ async fn a_bundle_that_holds_no_certificate_is_refused_at_once() {
         }
         settings.ca_bundle = Some(bundle.clone());
         let error = S3Client::connect(&settings).await.unwrap_err();
-        assert!(error.to_string().contains("is not a file of certificate authorities"), "{error:?}");
+        assert!(error.to_string().contains("is not a usable CA bundle"), "{error:?}");
     }
 }
 

@@ -128,7 +128,7 @@ pub(crate) async fn the_latest_version_is_the_highest(b: Backend) {
     assert_eq!(names, [("m", "2.0.0", 5), ("m2", "9", 1)]);
 }
 
-pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
+pub(crate) async fn a_deleted_version_is_gone_and_its_name_retired(b: Backend) {
     let file = b.file("m.bin", b"x");
     for version in ["1", "2"] {
         b.storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
@@ -246,8 +246,8 @@ pub(crate) async fn hostile_manifests_write_nothing(b: Backend) {
         (sealed(&with("huge.bin", u64::MAX)), "more than S3 can store"),
         (sealed(&good.replace("m/v1/m.bin", "m/v1/../../m.bin")), "outside the version"),
         (sealed(&good.replace("m/v1/m.bin", "m/v1/n.bin")), "not among its files"),
-        (sealed(&good.replace("\"version\": \"1\"", "\"version\": \"2\"")), "it says it is of"),
-        (sealed(&good.replace("\"model_name\": \"m\"", "\"model_name\": \"other\"")), "it says it is of"),
+        (sealed(&good.replace("\"version\": \"1\"", "\"version\": \"2\"")), "it is the manifest of"),
+        (sealed(&good.replace("\"model_name\": \"m\"", "\"model_name\": \"other\"")), "it is the manifest of"),
         (sealed(&good.replace("\"model_file\"", "\"model_fail\"")), "it is not a manifest"),
         (
             good.replace("\"architecture\": \"resnet18\"", "\"architecture\": \"resnet19\""),

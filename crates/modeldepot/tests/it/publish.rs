@@ -66,7 +66,7 @@ async fn cut_off(b: &Backend, request: modeldepot::Push, enough: u64) {
     assert!(pushing.await.is_err(), "the push was to be cut off");
 }
 
-pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
+pub(crate) async fn an_interrupted_push_resumes(b: Backend) {
     let (size, part) = (40 << 20, 8 << 20);
     let file = b.file("m.bin", &bytes(size, 1));
     let history = b.file("h.json", b"{}");
@@ -92,7 +92,7 @@ pub(crate) async fn a_push_that_was_cut_off_goes_on(b: Backend) {
     b.storage.verify(&"m@2".parse().unwrap(), &Progress::none()).await.unwrap();
 }
 
-pub(crate) async fn an_automatic_push_that_was_cut_off_goes_on_as_the_same_version(b: Backend) {
+pub(crate) async fn an_interrupted_push_without_a_version_resumes_the_same_one(b: Backend) {
     let part = 8 << 20;
     let file = b.file("m.bin", &bytes(40 << 20, 1));
     let request = |seconds: u64| {
@@ -147,7 +147,7 @@ pub(crate) async fn the_probe_finds_what_this_server_does(b: Backend) {
     assert_eq!(other.last_probe().await.unwrap(), None, "an old or broken record is not trusted");
 }
 
-pub(crate) async fn a_pull_that_was_cut_off_goes_on(b: Backend) {
+pub(crate) async fn an_interrupted_pull_resumes(b: Backend) {
     // More parts than are fetched at once, so that an interruption after two of them is far from the end.
     let (size, part) = (80usize << 20, 8u64 << 20);
     let content = bytes(size, 1);

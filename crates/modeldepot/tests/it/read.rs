@@ -6,7 +6,7 @@ use crate::backend::{Backend, bytes, push};
 
 const PART: usize = 8 << 20;
 
-pub(crate) async fn a_file_is_read_part_by_part_and_every_part_is_proven(b: Backend) {
+pub(crate) async fn a_file_is_read_in_parts_and_every_part_is_verified(b: Backend) {
     let content = bytes(2 * PART + 5, 1);
     let (file, config) = (b.file("m.bin", &content), b.file("config.json", b"{}"));
     b.storage.push(push("m", Some("1"), &file, &[config, b.file("empty", b"")]), &Progress::none()).await.unwrap();

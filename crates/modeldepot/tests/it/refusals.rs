@@ -79,7 +79,7 @@ async fn a_status_without_a_reason_is_told_as_that() {
 }
 
 #[tokio::test]
-async fn a_delete_of_many_tells_the_refusal_of_one() {
+async fn a_bulk_delete_reports_the_refusal_of_one_object() {
     let refused =
         "<DeleteResult><Error><Key>k</Key><Code>ObjectLocked</Code><Message>WORM</Message></Error></DeleteResult>";
     let (_server, client) = answered(move |_| Act::Answer(200, Vec::new(), refused.into())).await;

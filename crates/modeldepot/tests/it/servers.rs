@@ -123,8 +123,8 @@ const DIFFERENCES: &[Difference] = &[
         server: "ceph",
         check: "every_key_is_listed_as_it_is",
         observed: "non-XML character",
-        why: "names where the next page begins as it is, so a listing that ends a page at a key with a character that XML \
-              cannot spell is unreadable",
+        why: "does not encode the start of the next page, so a page that ends at a key with a character that XML cannot \
+              express is unreadable",
     },
     Difference { server: "moto", check: "a_wrong_key_is_denied", observed: "unwrap_err()", why: "checks no signature" },
     Difference {
@@ -159,39 +159,39 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         server: "moto",
-        check: "a_push_that_was_cut_off_goes_on",
+        check: "an_interrupted_push_resumes",
         observed: "bytes were kept",
-        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so no part is reused: the push succeeds and sends everything again",
     },
     Difference {
         server: "moto",
-        check: "an_automatic_push_that_was_cut_off_goes_on_as_the_same_version",
+        check: "an_interrupted_push_without_a_version_resumes_the_same_one",
         observed: "bytes were kept",
-        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so nothing is kept: the push succeeds and sends all again",
+        why: "answers ListParts with `ListPartsResponse` instead of `ListPartsResult`, so no part is reused: the push succeeds and sends everything again",
     },
     Difference {
         server: "moto",
         check: "every_key_is_listed_as_it_is",
         observed: "404 NOT FOUND",
-        why: "finds no route for a key with a line break",
+        why: "has no route for a key with a line break",
     },
     Difference {
         server: "moto",
         check: "one_key_stops_no_verb",
         observed: "404 NOT FOUND",
-        why: "finds no route for a key with a line break",
+        why: "has no route for a key with a line break",
     },
     Difference {
         server: "moto",
         check: "one_upload_hides_no_other",
         observed: "ListMultipartUploadsResult",
-        why: "ignores `encoding-type=url` where unfinished uploads are listed",
+        why: "ignores `encoding-type=url` in listings of unfinished uploads",
     },
     Difference {
         server: "moto",
         check: "what_a_dead_push_left_is_found_and_removed",
         observed: "all of it is too young",
-        why: "says of each unfinished upload that it was begun in 2010, so `gc` takes it for old",
+        why: "reports that every unfinished upload began in 2010, so `gc` considers it old",
     },
     Difference {
         server: "versitygw",
@@ -255,7 +255,7 @@ pub(crate) async fn what_it_does_is_told(b: Backend) {
             match does.part_copy {
                 CopySupport::Checked => "with checksum",
                 CopySupport::Hashed => "with MD5",
-                CopySupport::Unchecked => "unproven",
+                CopySupport::Unchecked => "unchecked",
                 CopySupport::None => "no",
                 _ => "not tried",
             },

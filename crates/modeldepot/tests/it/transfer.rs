@@ -86,7 +86,7 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
     assert_eq!(names, ["h.json", "m.bin", "manifest.json"]);
 }
 
-pub(crate) async fn a_push_without_md5_is_proven_all_the_same(b: Backend) {
+pub(crate) async fn a_push_without_md5_is_still_verified(b: Backend) {
     let (content, history) = (bytes(SIZE, 1), b.file("h.json", b"{}"));
     let file = b.file("m.bin", &content);
     let push = push("m", Some("1"), &file, &[history]).md5(false);

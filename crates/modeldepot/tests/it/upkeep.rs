@@ -95,7 +95,7 @@ pub(crate) async fn a_delete_that_was_cut_off_is_finished(b: Backend) {
     assert_eq!(b.keys().await, [".depot/tombstones/m/1.json", "m/v2/m.bin", "m/v2/manifest.json"]);
 }
 
-pub(crate) async fn fsck_tells_what_is_wrong_with_every_version(b: Backend) {
+pub(crate) async fn fsck_reports_what_is_wrong_with_every_version(b: Backend) {
     let (file, history) = (b.file("m.bin", &bytes(9 << 20, 1)), b.file("h.json", b"{}"));
     for version in ["1-good", "2-flipped", "3-missing", "4-short", "5-no-json", "6-hostile"] {
         let with = [history.clone()];

@@ -45,11 +45,11 @@ fn no_check_before_success() {
 }
 
 #[test]
-fn the_tombstone_before_the_marks() {
+fn the_tombstone_before_the_locks() {
     bug(
-        "tombstone and marks are looked for at once",
-        Bug::NameBesideMarks,
-        Protocol { beyond_spent: true, ..TWO },
+        "tombstone and locks are looked for at once",
+        Bug::TombstoneBesideLocks,
+        Protocol { beyond_retired: true, ..TWO },
         "cleaning",
     );
 }
@@ -60,13 +60,13 @@ fn clearing_at_take_over() {
 }
 
 #[test]
-fn one_mark_for_all_cleaners() {
-    bug("cleaners share a mark", Bug::SharedMark, Protocol { cleaners: 2, ..TWO }, "cleaning");
+fn one_lock_for_all_cleaners() {
+    bug("cleaners share a lock", Bug::SharedLock, Protocol { cleaners: 2, ..TWO }, "cleaning");
 }
 
 #[test]
-fn marks_that_go_before_the_name_is_spent() {
-    bug("a dead mark is removed", Bug::SweepsMarks, Protocol { cleaners: 2, ..TWO }, "cleaning");
+fn locks_that_are_removed_before_the_name_is_retired() {
+    bug("a dead lock is removed", Bug::SweepsLocks, Protocol { cleaners: 2, ..TWO }, "cleaning");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn the_second_look_is_a_courtesy_with_conditions() {
 }
 
 #[test]
-fn trusting_a_claim_without_listing() {
+fn trusting_a_lease_without_listing() {
     bug("a lease without a list", Bug::NoListing, WITHOUT_CONDITIONS, "whole");
 }
 
@@ -86,10 +86,10 @@ fn withdrawing_what_may_still_arrive() {
 }
 
 #[test]
-fn going_on_under_the_claim_of_the_dead() {
+fn resuming_under_the_lease_of_the_dead() {
     let resumed = Protocol { contents: &[A, A, D], resumed: true, cleaners: 0, ..WITHOUT_CONDITIONS };
     holds("a push that goes on, no conditions", &resumed, Look::Outside);
-    bug("a push goes on under the old lease", Bug::SharesItsClaim, resumed, "whole");
+    bug("a push goes on under the old lease", Bug::SharesItsLease, resumed, "whole");
 }
 
 /// Two pushers, and one that stalls for longer than a lease is valid, but only before these steps.
@@ -99,8 +99,8 @@ fn stalling(step: fn(Push) -> bool) -> Protocol {
 }
 
 #[test]
-fn trusting_an_old_claim() {
-    bug("an old lease is trusted", Bug::TrustsOldClaim, stalling(|at| at == Push::LooksAgain), "whole");
+fn trusting_a_stale_lease() {
+    bug("an old lease is trusted", Bug::TrustsOldLease, stalling(|at| at == Push::LooksAgain), "whole");
 }
 
 /// The gap on servers without conditional writes, and its limits.
@@ -113,14 +113,14 @@ fn without_conditions_a_stall_before_a_write_is_harmful() {
         // With only two pushers, there would be no lease to take over and nobody to come after it.
         ("takes over", |at| matches!(at, Push::Takes(_)), &[A, A, D], true),
         ("looks for a manifest", |at| at == Push::Looks, two, true),
-        ("looks for marks", |at| at == Push::Heeds, two, true),
+        ("looks for locks", |at| at == Push::Heeds, two, true),
         ("stores a file", |at| matches!(at, Push::Fills(_)), two, true),
         ("looks at its files again", |at| at == Push::LooksAgain, two, false),
         ("looks at its lease again", |at| at == Push::Counts, two, false),
         ("looks for a manifest again", |at| at == Push::Vacant, two, true),
         ("writes the manifest", |at| at == Push::Publishes, two, true),
         ("reads it back", |at| at == Push::ReadsBack, two, false),
-        ("checks and leaves", |at| matches!(at, Push::Checks | Push::Unmarked | Push::Leaves), two, false),
+        ("checks and leaves", |at| matches!(at, Push::Checks | Push::Unlocked | Push::Leaves), two, false),
     ];
     for (step, stalls, contents, harmful) in steps {
         let found = search(&Protocol { contents, ..stalling(stalls) }, Look::Everywhere);

@@ -3,7 +3,7 @@
 use crate::decide::{self, Fate, Listed};
 use crate::protocol::Bug;
 use crate::steps::{Steps, Who};
-use crate::world::{Clean, Delete, Request, Spent, World};
+use crate::world::{Clean, Delete, Request, Retired, World};
 
 impl Steps<'_> {
     /// Lists the possible steps of a cleaner. It may start at any time, though in reality only for a version that looks
@@ -15,46 +15,46 @@ impl Steps<'_> {
         match self.world.cleans[c as usize] {
             Clean::Begins => {
                 self.sweep(c);
-                if self.world.spent == Spent::No {
-                    self.send(who, "puts its mark", Request::Mark(c), go(Clean::Lists));
+                if self.world.retired == Retired::No {
+                    self.send(who, "writes its lock", Request::Lock(c), go(Clean::Lists));
                 }
-                // What looks unpublished is looked at again under the mark; what looks deleted is removed.
+                // What looks unpublished is looked at again under the lock; what looks deleted is removed.
                 if decide::fate(self.listed()) == Fate::Deleted {
-                    self.see(who, "finds the remains of a deleted version", go(Clean::Removes(0)));
+                    self.see(who, "finds objects of a deleted version", go(Clean::Removes(0)));
                 }
             }
             Clean::Lists => {
                 let living = self.alive();
                 for leased in [true, false] {
                     // If leases are worthless, either answer is possible.
-                    if leased != living && (self.protocol.keeps_claims() || living) {
+                    if leased != living && (self.protocol.keeps_leases() || living) {
                         continue;
                     }
                     match decide::retires(leased, false) {
-                        false => self.see(who, "lists a living lease", go(Clean::Unmarks)),
+                        false => self.see(who, "lists a living lease", go(Clean::Unlocks)),
                         true => self.see(who, "lists no living lease", go(Clean::Looks)),
                     }
                 }
             }
             Clean::Looks if !decide::retires(false, self.world.manifest.is_some()) => {
-                self.see(who, "finds a manifest", go(Clean::Unmarks));
+                self.see(who, "finds a manifest", go(Clean::Unlocks));
             }
             Clean::Looks if hasty => self.see(who, "finds no manifest", go(Clean::Removes(1))),
-            Clean::Looks => self.see(who, "finds no manifest", go(Clean::Spends)),
-            Clean::Spends => {
-                let next = if hasty { Clean::Unmarks } else { Clean::Removes(0) };
-                self.send(who, "spends the name", Request::Spend(Spent::ByCleaner), go(next));
+            Clean::Looks => self.see(who, "finds no manifest", go(Clean::Retires)),
+            Clean::Retires => {
+                let next = if hasty { Clean::Unlocks } else { Clean::Removes(0) };
+                self.send(who, "retires the name", Request::Retire(Retired::ByCleaner), go(next));
             }
             Clean::Removes(object) => {
                 let (what, request) = removal(object);
                 let next = match object {
-                    2 if hasty && self.world.spent == Spent::No => Clean::Spends,
-                    2 => Clean::Unmarks,
+                    2 if hasty && self.world.retired == Retired::No => Clean::Retires,
+                    2 => Clean::Unlocks,
                     _ => Clean::Removes(object + 1),
                 };
                 self.send(who, what, request, go(next));
             }
-            Clean::Unmarks => self.send(who, "takes its mark away", Request::Unmark(c), go(Clean::Over)),
+            Clean::Unlocks => self.send(who, "removes its lock", Request::Unlock(c), go(Clean::Over)),
             Clean::Over => {}
         }
     }
@@ -70,20 +70,20 @@ impl Steps<'_> {
         Listed {
             objects: published || self.world.files != [0; 2],
             published,
-            retired: self.world.spent != Spent::No,
+            retired: self.world.retired != Retired::No,
             alive: self.alive(),
         }
     }
 
-    /// Removes the mark of another cleaner, which may be dead or not. Once the name is spent nobody needs marks.
+    /// Removes the lock of another cleaner, which may be dead or not. Once the name is retired, locks are no longer needed.
     fn sweep(&mut self, c: u8) {
-        let others = self.world.marks & !(1 << c);
-        let may = decide::lock_is_idle(self.world.spent != Spent::No) || self.protocol.has(Bug::SweepsMarks);
-        if others != 0 && may && !self.protocol.has(Bug::SharedMark) {
+        let others = self.world.locks & !(1 << c);
+        let may = decide::lock_is_idle(self.world.retired != Retired::No) || self.protocol.has(Bug::SweepsLocks);
+        if others != 0 && may && !self.protocol.has(Bug::SharedLock) {
             let other = others.trailing_zeros() as u8;
             let mut world = self.world;
-            self.protocol.act(&mut world, Request::Unmark(other));
-            self.add(Who::Cleaner(c), "removes the mark of another", world);
+            self.protocol.act(&mut world, Request::Unlock(other));
+            self.add(Who::Cleaner(c), "removes the lock of another", world);
         }
     }
 
@@ -97,8 +97,8 @@ impl Steps<'_> {
     pub(crate) fn delete(&mut self) {
         let go = |next: Delete| move |w: &mut World| w.delete = next;
         match self.world.delete {
-            Delete::Begins if self.world.manifest.is_some() && self.world.spent == Spent::No => {
-                self.send(Who::User, "spends the name", Request::Spend(Spent::ByUser), go(Delete::Removes(0)));
+            Delete::Begins if self.world.manifest.is_some() && self.world.retired == Retired::No => {
+                self.send(Who::User, "retires the name", Request::Retire(Retired::ByUser), go(Delete::Removes(0)));
             }
             Delete::Begins | Delete::Over => {}
             Delete::Removes(object) => {

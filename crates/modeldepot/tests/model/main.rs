@@ -52,7 +52,7 @@ const WITH_CONDITIONS: Protocol = Protocol {
     deleter: true,
     late: 1,
     resumed: false,
-    beyond_spent: false,
+    beyond_retired: false,
     bug: None,
 };
 
@@ -98,20 +98,20 @@ fn with_conditions_nothing_breaks() {
 
 #[test]
 fn with_conditions_nothing_breaks_beyond_a_tombstone() {
-    let beyond = Protocol { beyond_spent: true, ..WITH_CONDITIONS };
+    let beyond = Protocol { beyond_retired: true, ..WITH_CONDITIONS };
     holds("two contents, one cleaner, beyond", &Protocol { cleaners: 1, ..beyond }, Look::Strictly);
 }
 
 /// Without late requests, every step makes progress, and nothing is left undone when no step is left.
 #[test]
 fn with_conditions_everything_comes_to_an_end() {
-    let in_time = Protocol { late: 0, beyond_spent: true, ..WITH_CONDITIONS };
+    let in_time = Protocol { late: 0, beyond_retired: true, ..WITH_CONDITIONS };
     let found = holds("two contents, in time, beyond", &in_time, Look::Strictly);
     assert!(found.ends > 0);
 }
 
 #[test]
-fn with_conditions_and_claims_nothing_breaks() {
+fn with_conditions_and_leases_nothing_breaks() {
     let leases = Leases::Kept(Stalls::Before(|_| true));
     let two = Protocol { leases, contents: &[A, B], cleaners: 1, ..WITH_CONDITIONS };
     holds("two pushers with leases", &two, Look::Strictly);
@@ -119,7 +119,7 @@ fn with_conditions_and_claims_nothing_breaks() {
 }
 
 #[test]
-fn a_push_that_goes_on_is_told_only_of_its_own_content() {
+fn a_resumed_push_reports_only_its_own_content() {
     let leases = Leases::Kept(Stalls::Before(|_| true));
     let resumed = Protocol { leases, contents: &[A, C], cleaners: 0, resumed: true, ..WITH_CONDITIONS };
     holds("a push that goes on", &resumed, Look::Strictly);
@@ -131,6 +131,6 @@ fn without_conditions_nothing_breaks_as_long_as_nobody_stalls() {
     holds("no conditions", &two_cleaners, Look::Outside);
     let three = Protocol { contents: &[A, B, D], ..WITHOUT_CONDITIONS };
     holds("no conditions, three contents", &three, Look::Outside);
-    let beyond = Protocol { contents: &[A, D], beyond_spent: true, ..WITHOUT_CONDITIONS };
+    let beyond = Protocol { contents: &[A, D], beyond_retired: true, ..WITHOUT_CONDITIONS };
     holds("no conditions, two pushers, beyond", &beyond, Look::Outside);
 }

@@ -1,6 +1,6 @@
 //! The rules of one run: the server, the participants and the planted mistakes.
 
-use crate::world::{Lease, Push, Request, Spent, World};
+use crate::world::{Lease, Push, Request, Retired, World};
 
 /// What a pusher pushes: a number for each file's bytes, and one for the metadata.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,19 +46,19 @@ pub(crate) enum Bug {
     /// Success is reported without checking for locks and tombstone.
     NoCheck,
     /// The tombstone is checked before, or together with, the locks.
-    NameBesideMarks,
+    TombstoneBesideLocks,
     /// A push that takes over a version removes the objects there.
     ClearsLeftovers,
     /// All cleaners share one lock.
-    SharedMark,
+    SharedLock,
     /// A cleaner removes the lock of another that seems dead, though the name is not retired.
-    SweepsMarks,
+    SweepsLocks,
     /// Without conditional writes: a failed push withdraws its lease, whatever it has sent.
     WithdrawsOnFailure,
     /// Without conditional writes: a resumed push shares the lease of the dead one.
-    SharesItsClaim,
+    SharesItsLease,
     /// Without conditional writes: a pusher that lists its own lease ignores that it is stale.
-    TrustsOldClaim,
+    TrustsOldLease,
     /// Not a bug with conditional writes, as a test shows: the files are not checked again before the manifest.
     NoSecondLook,
 }
@@ -80,7 +80,7 @@ pub(crate) struct Protocol {
     /// Whether to continue from worlds in which the name is retired. Nothing can break there: success is reported only
     /// right after a check that found no tombstone, a tombstone never disappears, and readers see nothing under it. The
     /// smaller runs continue all the same; the larger ones need not.
-    pub(crate) beyond_spent: bool,
+    pub(crate) beyond_retired: bool,
     pub(crate) bug: Option<Bug>,
 }
 
@@ -108,17 +108,17 @@ impl Protocol {
 
     /// The lease of a pusher.
     pub(crate) fn lease(&self, pusher: u8) -> u8 {
-        if self.resumed && pusher == 1 && self.has(Bug::SharesItsClaim) { 0 } else { pusher }
+        if self.resumed && pusher == 1 && self.has(Bug::SharesItsLease) { 0 } else { pusher }
     }
 
     /// Whether leases are part of the model.
-    pub(crate) fn keeps_claims(&self) -> bool {
+    pub(crate) fn keeps_leases(&self) -> bool {
         matches!(self.leases, Leases::Kept(_))
     }
 
     /// The lock of a cleaner.
-    pub(crate) fn mark(&self, cleaner: u8) -> u8 {
-        if self.has(Bug::SharedMark) { 0 } else { cleaner }
+    pub(crate) fn lock(&self, cleaner: u8) -> u8 {
+        if self.has(Bug::SharedLock) { 0 } else { cleaner }
     }
 
     /// The effect of a request when the server executes it. Its sender may be gone.
@@ -137,12 +137,12 @@ impl Protocol {
                     world.manifest = Some(p);
                 }
             }
-            Request::Mark(c) => world.marks |= 1 << self.mark(c),
-            Request::Unmark(c) => world.marks &= !(1 << self.mark(c)),
+            Request::Lock(c) => world.locks |= 1 << self.lock(c),
+            Request::Unlock(c) => world.locks &= !(1 << self.lock(c)),
             // Only the invariants need to know whose tombstone it is.
-            Request::Spend(by) => {
-                if world.spent == Spent::No {
-                    world.spent = by;
+            Request::Retire(by) => {
+                if world.retired == Retired::No {
+                    world.retired = by;
                 }
             }
             Request::RemoveManifest => world.manifest = None,
@@ -163,7 +163,7 @@ impl Protocol {
             })
         };
         let cleaners: &[[u8; 2]] = match self.cleaners {
-            2 if !self.has(Bug::SharedMark) => &[[0, 1], [1, 0]],
+            2 if !self.has(Bug::SharedLock) => &[[0, 1], [1, 0]],
             _ => &[[0, 1]],
         };
         orders.iter().filter(|o| fits(o)).flat_map(|o| cleaners.iter().map(|c| (*o, *c))).collect()

@@ -5,7 +5,7 @@ use crate::decide::{
 };
 use crate::protocol::{Bug, Protocol};
 use crate::steps::{Steps, Who};
-use crate::world::{Lease, Push, Request, Spent, World};
+use crate::world::{Lease, Push, Request, Retired, World};
 
 impl Steps<'_> {
     /// Lists the possible steps of a pusher.
@@ -13,7 +13,7 @@ impl Steps<'_> {
         let at = self.world.pushes[p as usize];
         match at {
             Push::Begins => self.begin(p),
-            Push::Lists => self.list_claims(p),
+            Push::Lists => self.list_leases(p),
             Push::Takes(leases) => self.take_over(p, leases),
             Push::Looks => self.look(p),
             Push::Heeds => self.heed(p),
@@ -29,14 +29,14 @@ impl Steps<'_> {
             }
             Push::Publishes => self.publish(p),
             Push::ReadsBack => self.read_back(p),
-            Push::Checks | Push::Unmarked | Push::Unspent => self.check(p, at),
+            Push::Checks | Push::Unlocked | Push::Unretired => self.check(p, at),
             Push::Leaves => {
                 let then = |w: &mut World| w.pushes[p as usize] = Push::Over;
                 self.send(Who::Pusher(p), "withdraws its lease", Request::Withdraw(self.protocol.lease(p)), then);
             }
             Push::Over => {}
         }
-        if self.protocol.keeps_claims() {
+        if self.protocol.keeps_leases() {
             self.renew_or_end(p, at);
         }
     }
@@ -50,7 +50,7 @@ impl Steps<'_> {
 
     /// The pusher fails. If leases are worthless this is the same as stalling forever, and needs no state.
     fn fail(&mut self, p: u8, what: &'static str) {
-        if self.protocol.keeps_claims() {
+        if self.protocol.keeps_leases() {
             self.go(p, what, self.end_of_failure(p));
         }
     }
@@ -76,7 +76,7 @@ impl Steps<'_> {
         if self.standing(p) {
             self.go(p, "finds its content published", Push::Checks);
         }
-        if self.protocol.keeps_claims() {
+        if self.protocol.keeps_leases() {
             let then = |w: &mut World| w.pushes[p as usize] = Push::Lists;
             self.send(Who::Pusher(p), "puts its lease", Request::Lease(self.protocol.lease(p)), then);
         } else if self.world.manifest.is_none() {
@@ -90,7 +90,7 @@ impl Steps<'_> {
         self.world.manifest.is_some_and(|theirs| self.protocol.content(theirs) == self.protocol.content(p))
     }
 
-    fn list_claims(&mut self, p: u8) {
+    fn list_leases(&mut self, p: u8) {
         let own = self.protocol.lease(p);
         let others = |alive: bool| {
             let listed = (0..3u8).filter(|q| *q != own && self.world.leases[*q as usize].alive() == Some(alive));
@@ -117,7 +117,7 @@ impl Steps<'_> {
     fn each<T: PartialEq>(&self, own: u8, others: bool, decide: impl Fn(Own, Others, bool, Patience) -> T) -> Vec<T> {
         let own = match decide::own(self.world.leases[own as usize].age()) {
             // A stale lease does not count: others may already have listed it as stale.
-            Own::Stale if self.protocol.has(Bug::TrustsOldClaim) => Own::Fresh,
+            Own::Stale if self.protocol.has(Bug::TrustsOldLease) => Own::Fresh,
             own => own,
         };
         let stages = [None, Some(Stage::Contending), Some(Stage::Working)];
@@ -153,8 +153,8 @@ impl Steps<'_> {
     }
 
     fn heed(&mut self, p: u8) {
-        if decide::begin(true, false, self.world.files != [0; 2], self.world.marks != 0) != Begin::Send {
-            return self.fail(p, "finds a mark");
+        if decide::begin(true, false, self.world.files != [0; 2], self.world.locks != 0) != Begin::Send {
+            return self.fail(p, "finds a lock");
         }
         let next = if self.protocol.has(Bug::ManifestFirst) { Push::Publishes } else { Push::Fills(0) };
         if self.protocol.has(Bug::ClearsLeftovers) && self.world.files != [0; 2] {
@@ -163,7 +163,7 @@ impl Steps<'_> {
             world.pushes[p as usize] = next;
             self.add(Who::Pusher(p), "removes what lies there", world);
         } else {
-            self.go(p, "finds no mark", next);
+            self.go(p, "finds no lock", next);
         }
     }
 
@@ -248,26 +248,26 @@ impl Steps<'_> {
 
     /// The last checks, and the report of success.
     fn check(&mut self, p: u8, at: Push) {
-        let (marked, spent) = (self.world.marks != 0, self.world.spent != Spent::No);
+        let (locked, retired) = (self.world.locks != 0, self.world.retired != Retired::No);
         if self.protocol.has(Bug::NoCheck) {
             return self.tell(p);
         }
-        if self.protocol.has(Bug::NameBesideMarks) {
+        if self.protocol.has(Bug::TombstoneBesideLocks) {
             return match at {
-                Push::Unspent if !marked => self.tell(p),
-                _ if spent => self.fail(p, "finds a tombstone"),
-                Push::Checks => self.go(p, "finds no tombstone", Push::Unspent),
+                Push::Unretired if !locked => self.tell(p),
+                _ if retired => self.fail(p, "finds a tombstone"),
+                Push::Checks => self.go(p, "finds no tombstone", Push::Unretired),
                 _ => {}
             };
         }
         let looked = match at {
-            Push::Checks => decide::check(decide::FIRST_CHECK, marked),
-            _ => decide::check(Check::Tombstone { locked: false }, spent),
+            Push::Checks => decide::check(decide::FIRST_CHECK, locked),
+            _ => decide::check(Check::Tombstone { locked: false }, retired),
         };
         match looked {
-            Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no mark", Push::Unmarked),
+            Checked::Look(Check::Tombstone { locked: false }) => self.go(p, "finds no lock", Push::Unlocked),
             // Nothing that happens between two checks could not happen before them, if the second finds nothing.
-            Checked::Look(again) if decide::check(again, spent) == Checked::Deleted => {
+            Checked::Look(again) if decide::check(again, retired) == Checked::Deleted => {
                 self.fail(p, "finds a tombstone")
             }
             // Waiting for a lock is this step at a later time.
@@ -280,7 +280,7 @@ impl Steps<'_> {
     fn tell(&mut self, p: u8) {
         let mut world = self.world;
         world.told |= 1 << self.protocol.content_number(p);
-        world.pushes[p as usize] = if self.protocol.keeps_claims() { Push::Leaves } else { Push::Over };
+        world.pushes[p as usize] = if self.protocol.keeps_leases() { Push::Leaves } else { Push::Over };
         self.add(Who::Pusher(p), "tells of success", world);
     }
 
@@ -323,7 +323,7 @@ impl Steps<'_> {
 fn after_second_look(protocol: &Protocol) -> Push {
     match () {
         () if protocol.has(Bug::ManifestFirst) => Push::Checks,
-        () if protocol.keeps_claims() => Push::Counts,
+        () if protocol.keeps_leases() => Push::Counts,
         () if protocol.conditions => Push::Publishes,
         () => Push::Vacant,
     }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use crate::protocol::Protocol;
 use crate::rules;
 use crate::steps::{Step, Steps, Who};
-use crate::world::{Spent, World};
+use crate::world::{Retired, World};
 
 /// The result of a search.
 #[derive(Debug)]
@@ -43,11 +43,11 @@ pub(crate) fn search(protocol: &Protocol, look: Look) -> Found {
     seen.insert(World::EMPTY);
     let mut found = Found { worlds: 0, broken: None, told: 0, ends: 0, rules: BTreeSet::new() };
     // Renewed leases and late requests would allow endless cycles.
-    let timely = !protocol.keeps_claims() && protocol.late == 0 && protocol.bug.is_none();
+    let timely = !protocol.keeps_leases() && protocol.late == 0 && protocol.bug.is_none();
     let (mut at, mut next) = (0, Vec::new());
     while at < worlds.len() {
         let world = worlds[at];
-        if world.spent != Spent::No && !protocol.beyond_spent {
+        if world.retired != Retired::No && !protocol.beyond_retired {
             at += 1;
             continue;
         }

@@ -32,9 +32,9 @@ pub(crate) enum Push {
     /// Checks for locks and the tombstone before it reports success.
     Checks,
     /// There was no lock; checks for the tombstone.
-    Unmarked,
+    Unlocked,
     /// There was no tombstone; checks for locks. Reached only by a bug.
-    Unspent,
+    Unretired,
     /// Withdraws its lease.
     Leaves,
     /// Does nothing more: done, failed or dead.
@@ -51,11 +51,11 @@ pub(crate) enum Clean {
     /// Looks for a manifest.
     Looks,
     /// Retires the name.
-    Spends,
+    Retires,
     /// Removes the manifest, then the files: the number is that of the next object.
     Removes(u8),
     /// Removes its lock.
-    Unmarks,
+    Unlocks,
     /// Does nothing more.
     Over,
 }
@@ -73,7 +73,7 @@ pub(crate) enum Delete {
 
 /// Who retired the name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub(crate) enum Spent {
+pub(crate) enum Retired {
     No,
     ByUser,
     ByCleaner,
@@ -112,9 +112,9 @@ pub(crate) enum Request {
     /// A pusher's file.
     File(u8, u8),
     Manifest(u8),
-    Mark(u8),
-    Unmark(u8),
-    Spend(Spent),
+    Lock(u8),
+    Unlock(u8),
+    Retire(Retired),
     RemoveManifest,
     RemoveFile(u8),
 }
@@ -126,9 +126,9 @@ pub(crate) struct World {
     pub(crate) files: [u8; 2],
     /// The pusher whose manifest exists.
     pub(crate) manifest: Option<u8>,
-    pub(crate) spent: Spent,
+    pub(crate) retired: Retired,
     /// Locks, one bit for each cleaner.
-    pub(crate) marks: u8,
+    pub(crate) locks: u8,
     pub(crate) leases: [Lease; 3],
     pub(crate) pushes: [Push; 3],
     pub(crate) cleans: [Clean; 2],
@@ -144,8 +144,8 @@ impl World {
     pub(crate) const EMPTY: World = World {
         files: [0; 2],
         manifest: None,
-        spent: Spent::No,
-        marks: 0,
+        retired: Retired::No,
+        locks: 0,
         leases: [Lease::None; 3],
         pushes: [Push::Begins; 3],
         cleans: [Clean::Begins; 2],
@@ -190,7 +190,7 @@ impl World {
         for (old, new) in cleaners.iter().enumerate() {
             other.cleans[*new as usize] = self.cleans[old];
         }
-        other.marks = (self.marks & 1) << cleaners[0] | (self.marks >> 1 & 1) << cleaners[1];
+        other.locks = (self.locks & 1) << cleaners[0] | (self.locks >> 1 & 1) << cleaners[1];
         other.manifest = self.manifest.map(|p| pushers[p as usize]);
         for late in other.late.iter_mut().flatten() {
             *late = match *late {
@@ -198,8 +198,8 @@ impl World {
                 Request::Withdraw(p) => Request::Withdraw(pushers[p as usize]),
                 Request::File(p, file) => Request::File(pushers[p as usize], file),
                 Request::Manifest(p) => Request::Manifest(pushers[p as usize]),
-                Request::Mark(c) => Request::Mark(cleaners[c as usize]),
-                Request::Unmark(c) => Request::Unmark(cleaners[c as usize]),
+                Request::Lock(c) => Request::Lock(cleaners[c as usize]),
+                Request::Unlock(c) => Request::Unlock(cleaners[c as usize]),
                 request => request,
             };
         }

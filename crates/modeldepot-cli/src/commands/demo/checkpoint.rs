@@ -1,7 +1,7 @@
-//! What the demo publishes: a checkpoint of ResNet-18 for two classes with the state of its optimizer, in safetensors,
-//! and a training history.
+//! What the demo publishes: a ResNet-18 checkpoint for two classes with its optimizer state, in safetensors, and a
+//! training history.
 //!
-//! Names, shapes and sizes are those of real ones; the values are made up, and both files say so. They are there to be
+//! Names, shapes and sizes are realistic; the values are made up, and both files say so.
 //! moved, verified and looked at, not to classify.
 
 use std::fs::File;
@@ -12,19 +12,19 @@ use serde_json::{Map, Value, json};
 
 const NOTE: &str = "random weights, made by modeldepot demo";
 
-/// Steps of the optimizer at the best epoch: 7 epochs of 18 batches.
+/// Optimizer steps at the best epoch: 7 epochs of 18 batches.
 const STEPS: i64 = 126;
 
 const CLASSES: usize = 2;
 
-/// What was written.
+/// The checkpoint that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     /// The file's size.
     pub(crate) bytes: u64,
-    /// How many tensors it has, the optimizer's included.
+    /// The number of tensors, including the optimizer's.
     pub(crate) tensors: usize,
-    /// How many numbers the model learns.
+    /// The number of trainable parameters.
     pub(crate) parameters: u64,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn write_history(path: &Path, seed: u64) -> io::Result<()> {
     std::fs::write(path, format!("{:#}\n", history(seed)))
 }
 
-/// Returns a history of ten epochs, the seventh the best. It is of 140 training and 40 validation images, so the
+/// Returns a history of ten epochs, the seventh the best. There are 140 training and 40 validation images, so
 /// accuracies are whole numbers of images.
 pub(crate) fn history(seed: u64) -> Value {
     const BEST: usize = 6;
@@ -61,7 +61,7 @@ pub(crate) fn history(seed: u64) -> Value {
     const TRAIN_LOSS: [f64; 10] = [0.6248, 0.4417, 0.3385, 0.2696, 0.2207, 0.1655, 0.1324, 0.1173, 0.1018, 0.0942];
     const VAL_LOSS: [f64; 10] = [0.6631, 0.5902, 0.5478, 0.5153, 0.4981, 0.4806, 0.4722, 0.4859, 0.5017, 0.5164];
 
-    // The other epochs vary with the seed, without overtaking the best.
+    // The other epochs vary with the seed but stay worse than the best.
     let mut random = SplitMix(seed);
     let mut luck = |epoch: usize| if epoch == BEST { 0.0 } else { (random.next() >> 40) as f64 / (1 << 24) as f64 };
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
@@ -73,7 +73,7 @@ pub(crate) fn history(seed: u64) -> Value {
     let mut loss = |loss: [f64; 10]| -> Vec<f64> {
         loss.into_iter().enumerate().map(|(epoch, loss)| rounded(loss * (1.0 + 0.03 * luck(epoch)))).collect()
     };
-    // A cosine schedule, from a thousandth down.
+    // Cosine decay.
     let rate = |epoch: u32| 5e-4 * (1.0 + (f64::from(epoch) * std::f64::consts::PI / 10.0).cos());
     json!({
         "note": "synthetic, made by modeldepot demo: no model was trained",
@@ -97,13 +97,13 @@ struct Tensor {
 /// The values of a tensor.
 #[derive(Clone, Copy)]
 enum Fill {
-    /// About normal around a mean.
+    /// Roughly normal around a mean.
     Normal { mean: f32, deviation: f32 },
-    /// About normal, without its sign: what is a square or a variance.
+    /// Roughly normal, without sign: for squares and variances.
     Magnitude { offset: f32, deviation: f32 },
-    /// Steps, as torch counts them in batch normalization.
+    /// A step count, as in PyTorch's batch normalization.
     Integer(i64),
-    /// Steps, as torch counts them in an optimizer.
+    /// A step count, as in PyTorch's optimizers.
     Constant(f32),
 }
 
@@ -172,7 +172,7 @@ fn tensors() -> Vec<Tensor> {
     tensors
 }
 
-/// Returns what the optimizer trains: weights and biases.
+/// Returns the trainable parameters: weights and biases.
 fn parameters() -> Vec<Tensor> {
     let mut tensors = model();
     tensors.retain(|tensor| tensor.name.ends_with(".weight") || tensor.name.ends_with(".bias"));
@@ -205,7 +205,7 @@ fn model() -> Vec<Tensor> {
     tensors
 }
 
-/// Adds a convolution, with the deviation that torchvision starts it with (He, by outputs).
+/// Adds a convolution with the deviation of torchvision's initialization (He, by outputs).
 fn convolution(tensors: &mut Vec<Tensor>, name: &str, input: usize, output: usize, kernel: usize) {
     let deviation = (2.0 / (output * kernel * kernel) as f32).sqrt();
     let fill = Fill::Normal { mean: 0.0, deviation };
@@ -240,7 +240,7 @@ fn header(tensors: &[Tensor]) -> Vec<u8> {
     header
 }
 
-/// Sebastiano Vigna's SplitMix64: one addition and a few shifts for each number, and any seed is a good one.
+/// Sebastiano Vigna's SplitMix64: one addition and a few shifts per number, and every seed works.
 struct SplitMix(u64);
 
 impl SplitMix {
@@ -251,9 +251,10 @@ impl SplitMix {
         mixed ^ (mixed >> 31)
     }
 
-    /// Returns a number with mean 0 and deviation 1, at most 3.5: the sum of four 16-bit ones is normal enough.
+    /// Returns a number with mean 0 and deviation 1, at most 3.5: the sum of four 16-bit numbers is close enough to
+    /// normal.
     fn normal(&mut self) -> f32 {
-        // The deviation of one uniform number below 2^16 is 2^16 / √12, that of four twice as much.
+        // A uniform number below 2^16 has the deviation 2^16 / √12, the sum of four has twice that.
         const DEVIATION: f32 = 65_536.0 / 1.732_050_8;
         const MEAN: i32 = 2 * 65_535;
         let bits = self.next();
@@ -281,7 +282,7 @@ mod tests {
         assert_eq!(shape("layer4.1.bn2.num_batches_tracked"), Some(vec![]));
         assert_eq!(shape("fc.weight"), Some(vec![2, 512]));
         assert_eq!(shape("fc.bias"), Some(vec![2]));
-        // What torchvision counts for resnet18(num_classes=2).
+        // The parameter count of torchvision's resnet18(num_classes=2).
         assert_eq!(parameters().iter().map(Tensor::elements).sum::<usize>(), 11_177_538);
         assert_eq!(parameters().len(), 62);
         assert_eq!(tensors().len(), 122 + 3 * 62);

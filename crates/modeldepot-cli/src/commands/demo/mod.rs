@@ -31,7 +31,7 @@ const MODEL: &str = "plant_classifier";
 const SEED: u64 = 7;
 
 pub(crate) async fn run(args: DemoArgs, ui: &Ui) -> Result<(), Error> {
-    // Looked at before anything is started.
+    // Checked before anything is started.
     if let Some(file) = &args.file {
         Source::scan(&Scan::new(file))?;
     }
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: DemoArgs, ui: &Ui) -> Result<(), Error> {
     let mut steps = Steps::new(ui);
     let mut server = None;
     let done = unless_interrupted(script(&args, &folder, &mut server, &mut steps)).await;
-    // The server first: it must not write into a folder that is being removed.
+    // Stop the server first: it must not write into a folder that is being removed.
     if let Some(server) = server {
         let _ = timeout(Duration::from_secs(5), server.stop()).await;
     }
@@ -78,7 +78,7 @@ async fn script(
     refuse(&storage, &selector, &folder.path().join("refused"), &damaged, steps).await
 }
 
-/// What is published.
+/// The files to publish.
 struct Material {
     model: PathBuf,
     history: Option<PathBuf>,
@@ -122,7 +122,7 @@ async fn start(folder: &Path, steps: &mut Steps<'_>) -> Result<Server, Error> {
     Ok(server)
 }
 
-/// Returns settings for the demo's own server: those of the user do not matter here.
+/// Returns settings for the demo's own server, independent of the user's.
 fn settings(server: &Server) -> Result<Settings, Error> {
     let endpoint = server.endpoint();
     let settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| endpoint.clone()));
@@ -167,7 +167,7 @@ async fn show(storage: &ModelStorage, selector: &Selector, steps: &mut Steps<'_>
     steps.quote(&show::lines(&found))
 }
 
-/// A pull that keeps nothing for a next one.
+/// Returns a pull that keeps nothing for later ones.
 fn whole(selector: &Selector, folder: &Path) -> Pull {
     Pull::new(selector.clone(), folder).resume(false)
 }
@@ -208,7 +208,7 @@ async fn check(storage: &ModelStorage, model: &ModelName, steps: &mut Steps<'_>)
     steps.done(&format!("{} of 7: {}", names.len(), names.join(", ")), None)
 }
 
-/// Where the store was damaged.
+/// The damage done.
 struct Damage {
     name: String,
 }
@@ -261,7 +261,7 @@ async fn refuse(
     steps.quote(&[format!("BLAKE3 published  {expected}"), format!("BLAKE3 found      {found}")])
 }
 
-/// Changes the byte in the middle of a file, and returns what it was and is.
+/// Flips a bit of the byte in the middle of a file, and returns the old and new byte.
 fn flip_middle(path: &Path) -> io::Result<(u8, u8)> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let middle = SeekFrom::Start(fs::metadata(path)?.len() / 2);
@@ -274,7 +274,7 @@ fn flip_middle(path: &Path) -> io::Result<(u8, u8)> {
     Ok((byte[0], flipped))
 }
 
-/// Returns the length of two files of equal bytes.
+/// Returns the length of two files if their bytes are equal.
 fn same_bytes(ours: &Path, theirs: &Path) -> io::Result<Option<u64>> {
     let (mut ours, mut theirs) = (BufReader::new(File::open(ours)?), BufReader::new(File::open(theirs)?));
     let (mut a, mut b) = (vec![0; 1 << 20], vec![0; 1 << 20]);

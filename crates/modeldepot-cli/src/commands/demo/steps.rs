@@ -1,4 +1,4 @@
-//! The lines of the demo: what was done, how long it took, and how fast that was.
+//! The output of the demo: each step with its time and throughput.
 
 use std::time::{Duration, Instant};
 
@@ -28,18 +28,18 @@ impl<'a> Steps<'a> {
         self.line("")
     }
 
-    /// Begins a step; its time runs until it is done.
+    /// Begins a step and its time.
     pub(super) fn begin(&mut self, name: &'static str) {
         self.step = (name, Instant::now());
     }
 
-    /// Begins a step with a bar of its own.
+    /// Begins a step with a progress bar.
     pub(super) fn begin_transfer(&mut self, name: &'static str) -> Bar {
         self.begin(name);
         self.ui.bar(name)
     }
 
-    /// Tells of the step. With the number of bytes that it moved, its throughput is told too.
+    /// Reports a step as done. With the number of bytes moved, also reports the throughput.
     pub(super) fn done(&mut self, what: &str, bytes: Option<u64>) -> Result<(), Error> {
         let (name, begun) = self.step;
         let took = begun.elapsed();
@@ -49,7 +49,7 @@ impl<'a> Steps<'a> {
         self.line(format_args!("{} {} {what} {pace}", styled(GOOD, "✓"), styled(BOLD, format_args!("{name:<8}"))))
     }
 
-    /// Shows what a command would print, a little to the right.
+    /// Shows the output of a command, indented.
     pub(super) fn quote(&self, lines: &[String]) -> Result<(), Error> {
         lines.iter().try_for_each(
             |line| {
@@ -58,7 +58,7 @@ impl<'a> Steps<'a> {
         )
     }
 
-    /// Says how long it all took, and what to try next.
+    /// Prints the total time, and what to try next.
     pub(super) fn end(&self) -> Result<(), Error> {
         let took = self.begun.elapsed();
         if self.ui.json {

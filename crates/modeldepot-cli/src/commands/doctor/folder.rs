@@ -8,14 +8,14 @@ use modeldepot::ErrorKind;
 use super::line::Line;
 use crate::ui::size;
 
-/// Less free space than this is worth knowing.
+/// Less free space than this gets a note.
 const LITTLE: u64 = 1_000_000_000;
 
-/// Looks whether a pull can put files there, and how much fits.
+/// Checks that a pull can create files there, and how much space is free.
 pub(super) fn look(folder: &Path) -> Vec<Line> {
     let shown = folder.display();
     let tried = format!("write into `{shown}`");
-    // A pull makes the folders that are missing: what counts is the first that is there.
+    // A pull creates missing folders, so check the nearest one that exists.
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let Some(there) = absolute.ancestors().find(|path| path.symlink_metadata().is_ok()) else {
         return vec![Line::bad("pull folder", ErrorKind::Io, tried, "the path does not exist").change(ELSEWHERE)];
@@ -42,7 +42,7 @@ pub(super) fn look(folder: &Path) -> Vec<Line> {
 
 const ELSEWHERE: &str = "use another folder, or change the permissions or the mount of this one";
 
-/// Does with a small file what a pull does with a large one.
+/// Performs the file operations of a pull with a small file.
 fn write(folder: &Path) -> Result<(), (&'static str, io::Error)> {
     let named = tempfile::Builder::new().prefix(".modeldepot-doctor-").tempfile_in(folder);
     let mut file = named.map_err(|error| ("create a file", without_path(error)))?;
@@ -54,7 +54,7 @@ fn write(folder: &Path) -> Result<(), (&'static str, io::Error)> {
     Ok(())
 }
 
-/// Takes the file's random name out of a message.
+/// Removes the file's random name from an error.
 fn without_path(error: io::Error) -> io::Error {
     let text = error.to_string();
     io::Error::new(error.kind(), text.split(" at path ").next().unwrap_or_default().to_owned())

@@ -1,4 +1,4 @@
-//! One thing that was tried, and how it is told.
+//! A check and its report.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::error::Error;
 use crate::hint;
 use crate::ui::{BAD, BOLD, DIM, GOOD, HINT, clean, duration, styled};
 
-/// How a thing that was tried came out.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Good,
     Bad(ErrorKind),
-    /// Not wrong, but worth knowing.
+    /// Worth knowing.
     Note,
-    /// Not tried, since something before failed.
+    /// Not run, because an earlier check failed.
     Skipped,
 }
 
@@ -55,12 +55,12 @@ impl Line {
         Line::new(check, State::Note, tried, found)
     }
 
-    /// A check that is left out, with the reason.
+    /// A skipped check, with the reason.
     pub(super) fn skipped(check: &'static str, because: &str) -> Line {
         Line::new(check, State::Skipped, "", because)
     }
 
-    /// A failure, with its causes and the hint that any verb would give.
+    /// A failed check, with the causes and the hint that any verb would print.
     pub(super) fn failed(check: &'static str, tried: impl Into<String>, error: Error, settings: &Settings) -> Line {
         let found = whole(&error);
         let mut line = Line::bad(check, error.kind(), tried, found);
@@ -68,7 +68,7 @@ impl Line {
         line
     }
 
-    /// Says what to change.
+    /// Adds what to change.
     pub(super) fn change(mut self, change: impl Into<String>) -> Line {
         self.change = Some(change.into());
         self
@@ -83,7 +83,7 @@ impl Line {
         matches!(self.state, State::Good | State::Note)
     }
 
-    /// Returns the lines of text.
+    /// Returns the lines to print.
     pub(super) fn text(&self) -> Vec<String> {
         let mark = match self.state {
             State::Good => styled(GOOD, "✓"),
@@ -96,7 +96,7 @@ impl Line {
             _ => format!(" {}", styled(DIM, duration(self.took))),
         };
         let name = styled(BOLD, format_args!("{:<14}", self.check));
-        // What a server called itself, or answered where S3 was expected, is in there.
+        // May contain text from an unknown server.
         let found = clean(&self.found);
         let said = match self.tried.as_str() {
             "" => found.into_owned(),
@@ -112,7 +112,7 @@ impl Line {
         lines
     }
 
-    /// Returns the line for the console.
+    /// Returns the check for the console.
     pub(super) fn check(&self) -> Check {
         Check {
             name: self.check,
@@ -150,7 +150,7 @@ impl Line {
     }
 }
 
-/// Returns an error with its causes, in one line.
+/// Returns an error with its causes in one line.
 pub(super) fn whole(error: &Error) -> String {
     std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ")
 }

@@ -1,4 +1,4 @@
-//! Credentials, region, the way to name buckets, and the buckets.
+//! Credentials, region, addressing style, and the buckets.
 
 use modeldepot::{BucketName, Error as Depot, ErrorKind, S3Client, Settings};
 
@@ -8,11 +8,11 @@ use super::style::{in_host, other_style};
 use super::within;
 use crate::error::Error;
 
-/// What a service said of the login that it was asked with.
+/// How a service responded to the credentials.
 enum Login {
     Known,
     Refused,
-    /// It was not even looked at.
+    /// They were not examined.
     Unknown,
 }
 
@@ -134,7 +134,7 @@ fn is_found(refusal: &Option<Depot>) -> bool {
     matches!(refusal, None | Some(Depot::Denied { .. }))
 }
 
-/// Looks at one of the buckets.
+/// Checks one of the buckets.
 pub(super) async fn bucket(service: &Service, bucket: &BucketName) -> Line {
     let tried = format!("check `{bucket}`");
     match within(&service.client, "check a bucket", service.client.bucket_exists(bucket)).await {

@@ -1,7 +1,7 @@
 //! `modeldepot doctor`: checks from the settings to the permissions, one after the other.
 //!
-//! Each step says what was tested, the result and what to change. Where a setting turns out to be wrong and the
-//! right one is known, the following checks use the right one.
+//! Each check reports what was tried, the result and what to change. If a setting is wrong and the right one is known,
+//! later checks use the right one.
 
 mod folder;
 mod line;
@@ -27,14 +27,14 @@ use crate::config::{self, InUse};
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
 
-/// How long one step on the network may take.
+/// How long one network check may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The steps that need an answering service, in their order.
+/// The checks that need an answering service, in order.
 const NEED_A_SERVICE: [&str; 8] =
     ["answer", "clock", "credentials", "region", "addressing", "bucket", "permissions", "abilities"];
 
-/// What was found so far. Each line is told when it is known.
+/// The checks so far. Each is reported as soon as it is done.
 struct Report<'a> {
     settings: &'a Settings,
     tell: Box<dyn FnMut(&Line) + Send + 'a>,
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -
     if ended.is_err()
         && let Some(client) = wrote
     {
-        // Cut off in between: what it wrote should not stay.
+        // If canceled in between, remove what was written.
         let _ = within(&client, "delete", client.delete_object(&cx.settings.buckets.models, &scratch)).await;
     }
     ended?;
@@ -80,8 +80,8 @@ pub(crate) async fn run(args: DoctorArgs, globals: &Globals, cx: &Context<'_>) -
     }
 }
 
-/// Returns the doctor for the console's page: it looks as the command does, but for the folder of pulls, and probes when
-/// it is asked to.
+/// Returns the checks for the console's health page: the same as the command's, without the folder for pulls. The page
+/// decides when to probe.
 pub(crate) fn for_the_console(globals: &Globals, settings: &Settings) -> Result<Doctor, Error> {
     let in_use = Arc::new(config::origins(globals, settings)?);
     let settings = Arc::new(settings.clone());
@@ -96,7 +96,7 @@ async fn examined(in_use: Arc<Vec<InUse>>, settings: Arc<Settings>, probes: bool
     let mut report = Report::new(&settings, |_| {});
     if probes {
         if let Some(service) = look(&mut report, &in_use).await {
-            // What was looked at is on the page already.
+            // The other checks are on the page already.
             report.lines.clear();
             write(&mut report, &service, &rights::scratch(), &mut None).await;
         }
@@ -113,7 +113,7 @@ async fn examine(report: &mut Report<'_>, in_use: &[InUse], scratch: &str, wrote
     }
 }
 
-/// Finds out everything that needs no writing; returns the service if it can be written to.
+/// Runs all checks that need no writing; returns the service if it can be written to.
 async fn look(report: &mut Report<'_>, in_use: &[InUse]) -> Option<Service> {
     report.add(settings(in_use));
     let settings = report.settings;
@@ -139,7 +139,7 @@ async fn look(report: &mut Report<'_>, in_use: &[InUse]) -> Option<Service> {
     Some(service)
 }
 
-/// Finds out what needs writing: what the login may do, and what the server can do.
+/// Runs the checks that write: permissions, and the capabilities of the server.
 async fn write(report: &mut Report<'_>, service: &Service, scratch: &str, wrote: &mut Option<S3Client>) {
     *wrote = Some(service.client.clone());
     let may_write = rights::rights(service, scratch, |line| report.add(line)).await;
@@ -151,7 +151,7 @@ async fn write(report: &mut Report<'_>, service: &Service, scratch: &str, wrote:
     }
 }
 
-/// Goes from the name to an answer of S3.
+/// Checks everything from the host name to an answer from S3.
 async fn reach(report: &mut Report<'_>) -> Option<Service> {
     let settings = report.settings;
     let endpoint = match &settings.endpoint {
@@ -161,7 +161,7 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
     let place = Place::new(&endpoint)?;
     let asked = network::asked(&place, settings)?;
     report.add(network::proxies(&place, settings));
-    // A proxy looks the endpoint's name up itself.
+    // A proxy resolves the endpoint's name itself.
     let proxy = settings.proxies.route(&asked).and_then(|proxy| Place::new(proxy.url()?.as_str()));
     let next = proxy.as_ref().unwrap_or(&place);
     let (line, addresses) = network::name(next, proxy.is_some()).await;
@@ -186,7 +186,7 @@ async fn reach(report: &mut Report<'_>) -> Option<Service> {
     service
 }
 
-/// Tells where each setting comes from.
+/// Reports where each setting comes from.
 fn settings(in_use: &[InUse]) -> Line {
     let width = in_use.iter().map(|one| one.value.chars().count()).max().unwrap_or(0);
     let mut details = Vec::new();
@@ -203,7 +203,7 @@ fn settings(in_use: &[InUse]) -> Line {
     make("settings", "read flags, environment, .env and AWS profile", found).details(details)
 }
 
-/// Names the login by where it comes from.
+/// Describes the credentials by their origin.
 fn source(in_use: &[InUse]) -> String {
     let found = in_use.iter().find(|one| matches!(one.name, "access key" | "credentials"));
     match found {
@@ -233,7 +233,7 @@ impl<'a> Report<'a> {
         lines.into_iter().for_each(|line| self.add(line));
     }
 
-    /// Says of a step and all after it that they were not tried.
+    /// Reports a check and all later ones as skipped.
     fn skip_from(&mut self, first: &str, because: &str) {
         let said: Vec<&str> = self.lines.iter().map(|line| line.check).collect();
         let rest = NEED_A_SERVICE.into_iter().skip_while(|check| *check != first);
@@ -259,7 +259,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Runs one step for at most five seconds.
+/// Runs one check for at most five seconds.
 async fn within<T>(
     client: &S3Client,
     action: &str,

@@ -1,4 +1,4 @@
-//! From a name to an open port.
+//! From the host name to an open port.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::line::Line;
 use super::style::in_host;
 use crate::advice::said;
 
-/// How long one step may take.
+/// How long one check may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the S3 service should be.
@@ -36,7 +36,7 @@ impl Place {
     }
 }
 
-/// Looks the name up.
+/// Resolves the host name.
 pub(super) async fn name(place: &Place, proxy: bool) -> (Line, Vec<SocketAddr>) {
     let tried = format!("look up `{}`", place.host);
     let bare = place.host.trim_matches(['[', ']']);
@@ -97,7 +97,7 @@ pub(super) async fn port(place: &Place, addresses: &[SocketAddr], proxy: bool) -
     if proxy {
         return line.change("check the address of the proxy; NO_PROXY lists hosts to reach without it");
     }
-    // What is refused is there.
+    // A refused connection means that the host exists.
     let refused = failures.iter().position(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused);
     let why = failures.get(refused.unwrap_or(0)).map_or(Unreached::NoRoute, |(_, error)| Unreached::kind(error.kind()));
     line.change(said(&why.advice(place.url.as_str())))
@@ -113,7 +113,7 @@ fn word(error: &io::Error) -> String {
     }
 }
 
-/// Returns where requests for the models bucket go.
+/// Returns the URL to which requests for the models bucket go.
 pub(super) fn asked(place: &Place, settings: &Settings) -> Option<Url> {
     let mut url = place.url.clone();
     if in_host(settings) {
@@ -122,7 +122,7 @@ pub(super) fn asked(place: &Place, settings: &Settings) -> Option<Url> {
     Some(url)
 }
 
-/// Says which proxy requests go through.
+/// Reports the proxy that requests go through.
 pub(super) fn proxies(place: &Place, settings: &Settings) -> Line {
     let tried = "read proxy variables";
     if settings.proxies.are_none() {

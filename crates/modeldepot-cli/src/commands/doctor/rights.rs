@@ -1,4 +1,4 @@
-//! What the login may do in the models bucket, and what the server can do.
+//! Permissions in the models bucket, and the capabilities of the server.
 
 use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders, UploadOptions};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
@@ -11,18 +11,18 @@ use super::service::Service;
 use super::{within, within_time};
 use crate::error::Error;
 
-/// What is written to find out whether it can be.
+/// The content of the test object.
 const BODY: &[u8] = b"modeldepot doctor\n";
 
-/// How long the whole probe may take: it is some hundred requests, a few at a time.
+/// How long the whole probe may take: it sends about a hundred requests, a few at a time.
 const PROBE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Returns the name of the object that the permissions are tried with.
+/// Returns the key of the object used to test permissions.
 pub(super) fn scratch() -> String {
     format!(".depot/doctor/{}", Uuid::new_v4())
 }
 
-/// Tries what only reads. Without an object to read, whether objects may be read cannot always be told.
+/// Runs the checks that only read. Without an object to read, read permission cannot always be determined.
 pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
     let (client, bucket) = (&service.client, &service.settings.buckets.models);
     let said = |check, action: &'static str, done: Result<(), Error>| match done {
@@ -47,7 +47,7 @@ pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
     });
 }
 
-/// Tells what the server can do as far as an earlier probe found out, whose result is kept in the bucket.
+/// Reports the server's capabilities as found by an earlier probe, whose result is stored in the bucket.
 pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
     let known = match ModelStorage::open(&service.settings).await {
         Ok(storage) => within(&service.client, "read", storage.last_probe()).await,
@@ -64,7 +64,7 @@ pub(super) async fn known(service: &Service, mut tell: impl FnMut(Line)) {
     }
 }
 
-/// Tries each action by itself.
+/// Tries each action separately.
 pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Line)) -> bool {
     let (client, bucket) = (&service.client, &service.settings.buckets.models);
     let told = |check, action: &'static str, needed: &str, done: Result<(), Error>| match done {
@@ -84,7 +84,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
 
-    // For a missing object, servers answer 404 only with the permission to read and to list.
+    // For a missing object, servers only answer 404 to a caller who may read and list.
     let cannot_tell =
         |done: &Result<(), Error>| !wrote && !lists && matches!(done, Err(Error::Depot(Depot::Denied { .. })));
     let read = |check, done: Result<(), Error>| {
@@ -98,7 +98,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         None if wrote => Err(Error::Untrue("the object that was just stored does not exist".to_owned())),
         _ => Ok(()),
     });
-    // For hosts that only pull, a key that may not write is the right one.
+    // A key without write permission is right for hosts that only pull.
     let read_only = lists && got.is_ok() && matches!(put, Err(Error::Depot(Depot::Denied { .. })));
     let written = |check, action, needed: &str, done: Result<(), Error>| match done {
         Err(Error::Depot(Depot::Denied { code, .. })) if read_only => {
@@ -172,7 +172,7 @@ async fn upload(service: &Service, key: &str) -> Line {
     }
 }
 
-/// Finds out what the server can do, and says what is done about what it cannot.
+/// Probes the server's capabilities, and reports how modeldepot works around missing ones.
 pub(super) async fn abilities(service: &Service, mut tell: impl FnMut(Line)) {
     let probed = match ModelStorage::open(&service.settings).await {
         Ok(storage) => within_time(PROBE, &service.client, "probe", storage.probe()).await,
@@ -232,7 +232,7 @@ fn probed(at: OffsetDateTime) -> String {
     format!("probed at {}", at.format(&Rfc3339).unwrap_or_default())
 }
 
-/// Says what the holder of a presigned URL for an upload can do with it.
+/// Reports what the holder of an upload URL can do with it.
 fn upload_urls(found: UnsignedHeaders) -> Line {
     const CHECK: &str = "upload URLs";
     const TRIED: &str = "copy another object with an upload URL";

@@ -1,4 +1,4 @@
-//! What answers at the port: TLS, and whether it is S3.
+//! The service at the port: TLS, and whether it speaks S3.
 
 use modeldepot::advice::Advice;
 use modeldepot::diagnosis::Stranger;
@@ -12,26 +12,26 @@ use super::style::{in_host, other_style};
 use crate::config;
 use crate::ui::date;
 
-/// What is tried first.
+/// The first check.
 const ASK: &str = "send an S3 request";
 
-/// A difference of clocks that is none: an answer takes its time, and says the second only.
+/// A difference of clocks that is ignored: an answer takes time, and its date has whole seconds.
 const NOTHING: Duration = Duration::seconds(5);
 
-/// The difference of clocks from which on something is to be done. Signatures allow 15 minutes.
+/// The difference of clocks that needs action. Signatures allow 15 minutes.
 const SKEW: Duration = Duration::minutes(5);
 
-/// An S3 service that answers, and the settings with which it was made to. They are the user's own, but for what was
-/// found to be wrong with them.
+/// An S3 service that answers, and the settings that reached it. These are the user's, with corrections for what was
+/// wrong.
 pub(super) struct Service {
     pub(super) settings: Settings,
     pub(super) client: S3Client,
     pub(super) answer: Answer,
-    /// What was said of the bucket in the host, when the service was reached only without it.
+    /// The error with the bucket in the host name, if the service only answered without it.
     pub(super) host_failed: Option<String>,
 }
 
-/// Sends the first request. Without a service, the last line says why.
+/// Sends the first request. If there is no service, the last line says why.
 pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Option<Service>) {
     let client = match S3Client::connect_depot(settings).await {
         Ok(client) => client,
@@ -63,7 +63,7 @@ pub(super) async fn reach(place: &Place, settings: &Settings) -> (Vec<Line>, Opt
     (lines, Some(service))
 }
 
-/// Says that nothing is wrong with TLS.
+/// Reports that TLS works.
 fn tls(place: &Place, settings: &Settings) -> Line {
     if place.is_tls() {
         let authorities = if settings.ca_bundle.is_some() { " with the configured authorities" } else { "" };
@@ -73,7 +73,7 @@ fn tls(place: &Place, settings: &Settings) -> Line {
     }
 }
 
-/// Tries without the bucket's name in the host, which may be unknown where the host alone is not.
+/// Tries without the bucket in the host name, which DNS may not know although it knows the host.
 async fn without_the_host(settings: &Settings, error: &Depot) -> Option<Service> {
     if !in_host(settings) || error.kind() != ErrorKind::Unavailable {
         return None;
@@ -85,7 +85,7 @@ async fn without_the_host(settings: &Settings, error: &Depot) -> Option<Service>
     Some(Service { settings, client, answer, host_failed: Some(said) })
 }
 
-/// Says why no S3 service answers, as every verb says it.
+/// Explains why no S3 service answers, as every verb does.
 fn unanswered(place: &Place, error: Depot, settings: &Settings) -> Vec<Line> {
     let hands = "TLS handshake";
     let (check, tried) = match &error {

@@ -2,7 +2,7 @@
 
 use modeldepot::{Addressing, Settings};
 
-/// Returns true when the bucket is named in the host of requests.
+/// Returns true if requests name the bucket in the host.
 pub(super) fn in_host(settings: &Settings) -> bool {
     match settings.addressing {
         Addressing::Auto => settings.endpoint.is_none(),
@@ -11,7 +11,7 @@ pub(super) fn in_host(settings: &Settings) -> bool {
     }
 }
 
-/// Returns the same settings with the other way to name buckets.
+/// Returns the same settings with the other addressing style.
 pub(super) fn other_style(settings: &Settings) -> Settings {
     let addressing = if in_host(settings) { Addressing::Path } else { Addressing::VirtualHost };
     settings.clone().addressing(addressing)

@@ -72,7 +72,7 @@ fn no_connection_and_no_answer() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: failed to lookup address information: [SYSTEM]
-    hint: the bucket is named in the host, which no name server knows: pass --addressing path, or set S3_ADDRESSING=path
+    hint: DNS does not know the host name with the bucket in it: pass --addressing path, or set S3_ADDRESSING=path
     [exit status: 6]
     ");
     insta::assert_snapshot!(run(&peers::silent().url("http"), &["--timeout", "300ms"]), @r"
@@ -103,7 +103,7 @@ fn certificates() {
     let date = |year| rcgen::date_time_ymd(year, 1, 2);
     insta::assert_snapshot!(verb(&peers::certified(|_| {}), None), @r"
     ------- stderr -------
-    error: cannot connect to `$ENDPOINT` over TLS: no authority known here vouches for its certificate
+    error: cannot connect to `$ENDPOINT` over TLS: no trusted authority has signed its certificate
     hint: save the certificate of its authority, or the server's own if it is self-signed, as a PEM file and name that with --ca-bundle or AWS_CA_BUNDLE
     [exit status: 6]
     ");
@@ -148,7 +148,7 @@ fn certificates() {
     let ((ca, _), (_, other)) = (peers::signed(|_| {}), peers::signed(|_| {}));
     insta::assert_snapshot!(verb(&other, Some(&ca)), @r"
     ------- stderr -------
-    error: cannot connect to `$ENDPOINT` over TLS: the signature of its certificate is wrong or of an unsafe kind
+    error: cannot connect to `$ENDPOINT` over TLS: the signature of its certificate is invalid or of an unsafe kind
     hint: an authority of the same name with another key is trusted here, or something in between swaps certificates: name the right one with --ca-bundle or AWS_CA_BUNDLE
     [exit status: 6]
     ");

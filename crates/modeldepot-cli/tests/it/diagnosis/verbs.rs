@@ -5,7 +5,7 @@ use crate::peers;
 
 /// Every verb that asks a server says the same.
 #[test]
-fn every_verb_says_what_is_there() {
+fn every_verb_names_what_answers() {
     let page = "<html><title>Sign in</title></html>";
     for head in ["200 OK", "403 Forbidden", "404 Not Found"] {
         let peer = peers::http(&format!("{head}\r\nServer: nginx\r\nContent-Type: text/html"), page);
@@ -132,18 +132,18 @@ fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
     env.write("m.bin", "weights");
     for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"], &["check", "m"]] {
         let ended = env.run_with(verb, &[("S3_ENDPOINT", &below)]);
-        let told = ended.to_string().contains("the name of a bucket");
+        let told = ended.to_string().contains("read as a bucket name");
         assert!(ended.code == Some(2) && told, "{verb:?}: {ended}");
     }
     insta::assert_snapshot!(env.run_with(["init"], &[("S3_ENDPOINT", &below)]), @r"
     ------- stderr -------
-    error: `$ENDPOINT/other` is not an endpoint: its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket
+    error: `$ENDPOINT/other` is not an endpoint: its path would be read as a bucket name: leave it out, S3_BUCKET_MODELS names the bucket
     [exit status: 2]
     ");
     let nowhere = format!("{}/nowhere", client.endpoint());
     insta::assert_snapshot!(env.run_with(["init"], &[("S3_ENDPOINT", &nowhere)]), @r"
     ------- stderr -------
-    error: `$ENDPOINT/nowhere` is not an endpoint: its path is taken for the name of a bucket: leave it out, S3_BUCKET_MODELS names the bucket
+    error: `$ENDPOINT/nowhere` is not an endpoint: its path would be read as a bucket name: leave it out, S3_BUCKET_MODELS names the bucket
     [exit status: 2]
     ");
     assert_eq!(keys(), Vec::<String>::new());
@@ -152,7 +152,7 @@ fn an_endpoint_below_a_bucket_is_refused_before_anything_is_written() {
     wait(client.put_small(&bucket, "models/", "".into(), "text/plain")).unwrap();
     for verb in [["init"].as_slice(), &["push", "m", "m.bin"], &["models"]] {
         let ended = env.run_with(verb, &[("S3_ENDPOINT", &below)]);
-        let told = ended.to_string().contains("the name of a bucket");
+        let told = ended.to_string().contains("read as a bucket name");
         assert!(ended.code == Some(2) && told, "{verb:?}: {ended}");
     }
     assert_eq!(keys(), ["models", "models/"]);

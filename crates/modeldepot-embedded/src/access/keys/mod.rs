@@ -1,6 +1,7 @@
-//! The file of key pairs: one line each, with a name, an access key, a secret key, and rights per bucket.
+//! The key file: one key pair per line, with a name, an access key, a secret key and rights per bucket.
 //!
-//! A signature is checked by making it again, so the file holds the secrets as they are, and only its owner may read it.
+//! Checking a signature means computing it again, so the file holds the secrets in plain text and only its owner may
+//! read it.
 
 mod right;
 mod watched;
@@ -18,64 +19,64 @@ pub use self::right::{Grant, Right};
 pub(crate) use self::watched::Watched;
 use crate::private;
 
-/// The access key that programs of the owner sign with. Its secret is made with the data folder and known to no one else.
+/// The access key for the owner's own programs. Its secret is created with the data folder and never leaves it.
 pub(crate) const CONSOLE_KEY: &str = "modeldepot-console";
 
-/// What every access key that is made here begins with.
+/// The prefix of every generated access key.
 const ACCESS_PREFIX: &str = "MDK";
 
-/// What every secret key that is made here begins with, so that one that leaked is recognised as what it is.
+/// The prefix of every generated secret key, so that secret scanners recognize a leaked one.
 const SECRET_PREFIX: &str = "mds_";
 
-/// The first lines of a file of keys.
+/// The first lines of a key file.
 const HEADER: &str = "# modeldepot keys: NAME ACCESS-KEY SECRET-KEY BUCKET=RIGHT ..., one a line.\n\
                       # The secret keys are not encrypted: keep this file private.\n";
 
-/// No file of keys is larger.
+/// The largest key file that is read.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The fewest characters of a secret key that is written into the file by hand.
+/// The shortest secret key accepted in a hand-written line.
 const SHORTEST_SECRET: usize = 16;
 
-/// Why a file of keys cannot be used.
+/// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
     /// The file cannot be read or written.
-    #[error("cannot {action} the file of keys `{}`", path.display())]
+    #[error("cannot {action} the key file `{}`", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// What failed, as a verb.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Others than its owner may read or write the file.
-    #[error("the file of keys `{}` is open to other users: its mode is {mode:03o}", path.display())]
+    /// Users other than the owner may read or write the file.
+    #[error("the key file `{}` is accessible to other users: its mode is {mode:03o}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// A line is none of a key pair. It holds no text of the line: it may be a secret.
+    /// A line is not a valid key pair. The error holds no text of the line, which may be a secret.
     #[error("line {line} of `{}` is not a key pair: {wrong}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
         /// The number of the line.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong with the line.
         wrong: &'static str,
     },
-    /// A key pair's name breaks its rule.
+    /// The name of a key pair is not allowed.
     #[error("`{}` is not a name for a key pair: use 1 to 64 letters, digits, `.`, `_` and `-`", name.escape_debug())]
     Name {
         /// The name.
         name: String,
     },
-    /// There is a key pair of that name.
+    /// A key pair of this name already exists.
     #[error("key pair `{name}` exists in `{}`", path.display())]
     Taken {
         /// The name.
@@ -83,7 +84,7 @@ pub enum KeysError {
         /// The file.
         path: PathBuf,
     },
-    /// There is no key pair of that name.
+    /// There is no key pair of this name.
     #[error("no key pair `{name}` in `{}`", path.display())]
     Unknown {
         /// The name.
@@ -91,19 +92,19 @@ pub enum KeysError {
         /// The file.
         path: PathBuf,
     },
-    /// The system has no random numbers.
+    /// The system's random number generator failed.
     #[error("the system gives no random numbers")]
     Random,
 }
 
-/// A key pair of a file.
+/// A key pair from a key file.
 #[derive(Clone)]
 pub struct Key {
-    /// Its name.
+    /// The name.
     pub name: String,
     /// The access key, which is not secret.
     pub access_key: String,
-    /// What may be done with it.
+    /// What the key pair permits.
     pub grants: Vec<Grant>,
     pub(crate) secret_key: SecretKey,
 }
@@ -125,15 +126,15 @@ impl Key {
     }
 }
 
-/// The key pairs of a file.
+/// The key pairs of a key file.
 #[derive(Clone, Debug, Default)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
-    /// Reads a file of keys.
+    /// Reads a key file.
     ///
     /// # Errors
-    /// [`KeysError`], when it is missing, malformed, or open to other users.
+    /// [`KeysError`], if it is missing, malformed, or accessible to other users.
     pub fn read(path: &Path) -> Result<Self, KeysError> {
         Self::parse(&read(path)?, path)
     }
@@ -151,10 +152,10 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// Makes a key pair, adds it to the file, and returns it. Lines that are there stay as they are.
+    /// Creates a key pair, adds it to the file and returns it. Existing lines are left unchanged.
     ///
     /// # Errors
-    /// [`KeysError`], when the name is taken or the file cannot be written.
+    /// [`KeysError`], if the name is taken or the file cannot be written.
     pub fn add(path: &Path, name: &str, grants: Vec<Grant>) -> Result<Key, KeysError> {
         if !is_name(name) {
             return Err(KeysError::Name { name: name.to_owned() });
@@ -181,12 +182,12 @@ impl Keys {
         Ok(key)
     }
 
-    /// Removes a key pair from the file. A server that reads the file refuses it from then on.
+    /// Removes a key pair from the file. A running server refuses it as soon as it has reloaded the file.
     ///
     /// # Errors
-    /// [`KeysError`], when there is none of that name or the file cannot be written.
+    /// [`KeysError`], if there is no key pair of this name or the file cannot be written.
     pub fn remove(path: &Path, name: &str) -> Result<(), KeysError> {
-        // A file that is not there needs no lock, which would leave a file of its own.
+        // Fails if there is no file: locking would create one beside it.
         read(path)?;
         let _lock = lock(path)?;
         let text = read(path)?;
@@ -204,7 +205,7 @@ impl Keys {
         self.0.iter()
     }
 
-    /// Returns true when the file holds none, so that nobody is let in.
+    /// Returns true if the file holds no key pairs, so that nobody has access through it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -215,7 +216,7 @@ impl Keys {
     }
 }
 
-/// Parses a line; `None` for one that is empty or a comment.
+/// Parses a line; `None` if it is empty or a comment.
 fn parse_line(line: &str) -> Result<Option<Key>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -253,13 +254,13 @@ fn is_name(name: &str) -> bool {
 
 fn read(path: &Path) -> Result<String, KeysError> {
     let io = |source| KeysError::Io { action: "read", path: path.to_owned(), source };
-    // To open a pipe waits for its writer.
+    // Opening a named pipe would block until something writes to it.
     if !std::fs::metadata(path).map_err(io)?.is_file() {
         return Err(io(io::Error::other("it is not a file")));
     }
     let mut file = File::open(path).map_err(io)?;
     let found = file.metadata().map_err(io)?;
-    // Asked of the open file, so that it cannot be another by the time it is read.
+    // Checked on the open file, so that it cannot be replaced between the check and the read.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -269,14 +270,14 @@ fn read(path: &Path) -> Result<String, KeysError> {
         }
     }
     if !found.is_file() || found.len() > LARGEST {
-        return Err(io(io::Error::other("it is no file, or larger than any file of keys")));
+        return Err(io(io::Error::other("it is not a regular file, or too large for a key file")));
     }
     let mut text = String::new();
     (&mut file).take(LARGEST).read_to_string(&mut text).map_err(io)?;
     Ok(text)
 }
 
-/// Returns what a link leads to, so that it is replaced, and not the link.
+/// Resolves a symbolic link, so that its target is replaced and not the link.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -285,7 +286,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Waits until no other process changes the file: of two changes at once, one would be lost.
+/// Waits until no other process is changing the file: of two simultaneous changes one would be lost.
 fn lock(path: &Path) -> Result<File, KeysError> {
     let io = |source| KeysError::Io { action: "lock", path: path.to_owned(), source };
     let path = &real(path);
@@ -297,16 +298,16 @@ fn lock(path: &Path) -> Result<File, KeysError> {
     Ok(file)
 }
 
-/// Replaces the file as a whole, readable by its owner alone.
+/// Replaces the whole file; only its owner may read it.
 fn write(path: &Path, text: &str) -> Result<(), KeysError> {
     let io = |source| KeysError::Io { action: "write", path: path.to_owned(), source };
-    // What is larger is never read again.
+    // A larger file could not be read back.
     if text.len() as u64 > LARGEST {
-        return Err(io(io::Error::other("it would be larger than any file of keys")));
+        return Err(io(io::Error::other("it would be too large for a key file")));
     }
     let path = &real(path);
     let folder = folder(path);
-    // A temporary file is its owner's alone from its making on.
+    // Temporary files are created readable by their owner only.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;
@@ -319,7 +320,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeysError> {
     Ok(bytes)
 }
 
-/// Returns 85 random bits as capital letters and digits, which every client takes for an access key.
+/// Returns 85 random bits as capital letters and digits, a form that every client accepts as an access key.
 fn access_key() -> Result<String, KeysError> {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let letters = random::<17>()?.map(|byte| char::from(LETTERS[usize::from(byte % 32)]));

@@ -1,21 +1,21 @@
-//! What may be done with a key pair.
+//! What a key pair permits.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What may be done in a bucket. Each right includes those before it.
+/// What is permitted in a bucket. Each right includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// List and fetch objects.
     Read,
     /// Store and delete objects.
     Write,
-    /// Make and delete the bucket itself.
+    /// Create, configure and delete the bucket itself.
     Admin,
 }
 
 impl Right {
-    /// Returns the right as it is written.
+    /// Returns the right as written in a key file.
     pub fn as_str(self) -> &'static str {
         match self {
             Right::Read => "read",
@@ -25,17 +25,17 @@ impl Right {
     }
 }
 
-/// A right on a bucket, or on all whose names match: `models=write`, `plants-*=read`, `*=admin`.
+/// A right on a bucket, or on all buckets whose names match: `models=write`, `plants-*=read`, `*=admin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The name of a bucket. `*` at the end stands for any rest.
+    /// The name of a bucket. A trailing `*` matches any suffix.
     pub bucket: String,
-    /// What may be done there.
+    /// What is permitted there.
     pub right: Right,
 }
 
 impl Grant {
-    /// Returns true when this grant gives a right on a bucket.
+    /// Returns true if this grant includes a right on a bucket.
     pub(crate) fn gives(&self, right: Right, bucket: &str) -> bool {
         let matches = match self.bucket.strip_suffix('*') {
             Some(start) => bucket.starts_with(start),

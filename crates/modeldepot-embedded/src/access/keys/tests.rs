@@ -130,7 +130,7 @@ fn the_file_is_read_again_when_it_changes() {
     until(false);
     write(&path, &format!("ci {} {} models=read\n", ci.access_key, ci.secret_key())).unwrap();
     until(true);
-    // Broken, then gone: nobody is let in.
+    // Malformed, then missing: nobody has access.
     write(&path, "nonsense").unwrap();
     until(false);
     write(&path, &format!("ci {} {} models=read\n", ci.access_key, ci.secret_key())).unwrap();
@@ -177,7 +177,7 @@ fn a_file_that_could_not_be_read_once_is_read_again() {
     let ci = Keys::add(&path, "ci", Vec::new()).unwrap();
     let watched = Watched::open(path.clone()).unwrap();
     let aside = folder.path().join("aside");
-    // A folder in its place cannot be read. That it is there again is seen, whatever its time.
+    // A folder in its place cannot be read. The restored file is noticed even though its time is unchanged.
     fs::rename(&path, &aside).unwrap();
     fs::create_dir(&path).unwrap();
     while watched.keys().find(&ci.access_key).is_some() {

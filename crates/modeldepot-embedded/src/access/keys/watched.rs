@@ -1,4 +1,4 @@
-//! A file of keys that is read again when it changes.
+//! A key file that is reloaded when it changes.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,10 +8,10 @@ use modeldepot_listen::Stamp;
 
 use super::{Keys, KeysError};
 
-/// How often it is looked whether the file has changed.
+/// How often the file is checked for changes, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A file of keys, as it was last read.
+/// A key file as it was last read.
 #[derive(Debug)]
 pub(crate) struct Watched {
     path: PathBuf,
@@ -27,16 +27,16 @@ struct Last {
 
 impl Watched {
     pub(crate) fn open(path: PathBuf) -> Result<Self, KeysError> {
-        // Looked at first: a change while it is read is noticed at the next look.
+        // Before reading: a change in between is then noticed at the next check.
         let stamp = Stamp::of(&path);
         let keys = Arc::new(Keys::read(&path)?);
         if keys.is_empty() {
-            tracing::warn!(path = %path.display(), "the file of keys holds none: every request is refused");
+            tracing::warn!(path = %path.display(), "the key file is empty: every request is refused");
         }
         Ok(Self { path, last: Mutex::new(Last { looked: Instant::now(), stamp, keys }) })
     }
 
-    /// Returns the keys as the file has them now. One that cannot be used lets nobody in.
+    /// Returns the current keys of the file: none if it cannot be used.
     pub(crate) fn keys(&self) -> Arc<Keys> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.looked.elapsed() > LOOK_EVERY {
@@ -44,10 +44,10 @@ impl Watched {
             let now = Stamp::of(&self.path);
             if now != last.stamp || now.is_none() {
                 let read = Keys::read(&self.path);
-                // What the system did not let be read is tried again, though the file stays as it is.
+                // After a system error the file is read again at the next check, even if it has not changed.
                 last.stamp = now.filter(|_| !matches!(read, Err(KeysError::Io { .. })));
                 last.keys = Arc::new(read.unwrap_or_else(|error| {
-                    tracing::error!(%error, "the file of keys cannot be used: every request is refused");
+                    tracing::error!(%error, "the key file cannot be used: every request is refused");
                     Keys::default()
                 }));
             }
@@ -55,7 +55,7 @@ impl Watched {
         Arc::clone(&last.keys)
     }
 
-    /// Returns true when the file is read at the next look, even if it stays as it is.
+    /// Returns true if the next check reads the file even when it has not changed.
     #[cfg(test)]
     pub(crate) fn looks_again(&self) -> bool {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).stamp.is_none()

@@ -11,13 +11,13 @@ use s3s::StdError;
 /// What is wrong with a body.
 #[derive(Debug)]
 pub(super) enum Spoil {
-    /// It breaks off after so many bytes.
+    /// It ends after this many bytes.
     Cut { left: u64, flushed: bool },
-    /// One bit of this byte is another.
+    /// One bit of this byte is flipped.
     Flip { at: u64 },
 }
 
-/// A body with something wrong. Its head speaks of the whole one.
+/// A damaged body. Its headers describe the original.
 pub(super) struct Spoiled {
     body: Pin<Box<s3s::Body>>,
     spoil: Spoil,
@@ -40,7 +40,7 @@ impl Body for Spoiled {
             if *flushed {
                 return Poll::Ready(Some(Err(io::Error::other("cut short by a plan of faults").into())));
             }
-            // What came before is to be seen by the client, and hyper writes it only when it has to wait.
+            // The client must receive what came before, and hyper only flushes when it has to wait.
             *flushed = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;

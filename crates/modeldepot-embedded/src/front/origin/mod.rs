@@ -1,17 +1,17 @@
-//! Requests that browsers send for web pages.
+//! Requests that browsers send on behalf of web pages.
 //!
-//! The login may be one that everybody knows, and then any page in a browser on this machine could sign requests. So
-//! each request is looked at before the protocol layer sees it:
+//! With the default credentials, which are public, any page in a browser on this machine could sign requests. So each
+//! request is checked before the protocol layer sees it:
 //!
-//! - With the login that everybody knows, only names of this machine are answered. A page that lets its own name lead to
-//!   this machine (DNS rebinding) is refused by that name.
-//! - A request that a browser marks as sent for a page of another origin is refused, unless the origin is one that the
-//!   configuration allows, or that a CORS rule of the bucket does. Two exceptions. A link to an object that is opened on
-//!   its own, in a tab or as a download: the page that holds the link sees nothing of the answer. And an upload by form,
-//!   which is signed for just that, where the key is one that only its owner knows.
-//! - A CORS rule is a permission to ask, and never one to read or write: each request needs its signature all the same.
-//!   With the login that everybody knows any page could make one, so there a rule for any origin lets nobody in, nor does
-//!   one for `null`, and a copy needs a rule of the bucket that it is made from as well.
+//! - With the default credentials, only names of this machine are answered. This refuses pages that resolve their own
+//!   host name to this machine (DNS rebinding).
+//! - A request that a browser marks as coming from a page of another origin is refused, unless the configuration or a
+//!   CORS rule of the bucket allows that origin. There are two exceptions. One is a link to an object that is opened on
+//!   its own, in a tab or as a download: the page with the link cannot read the answer. The other is an upload by form,
+//!   if the signing key is secret: it is signed for exactly that.
+//! - A CORS rule only lets a page send requests; each request still needs a valid signature. With the default
+//!   credentials any page could create a signature, so there a rule for any origin or for `null` allows nothing, and a
+//!   copy also needs a rule of the source bucket.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -27,12 +27,12 @@ use crate::head::{is_form, names_a_key};
 use crate::refusal::plain_error;
 use crate::store::cors::{Asked, Rule, Rules};
 
-/// For how long a browser may keep the answer to a preflight, in seconds.
+/// How long a browser may cache the answer to a preflight, in seconds.
 const PREFLIGHT_AGE: &str = "3600";
 
 const METHODS: &str = "GET, HEAD, PUT, POST, DELETE";
 
-/// What a browser may do with an object that it opens: show it. Scripts do not run, nothing is loaded, no page frames it.
+/// How a browser may open an object: display it, without running scripts, loading resources or framing it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
 
 /// The origin of a web page: scheme, host and port, such as `https://notebooks.example.com`.
@@ -58,7 +58,7 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| FORM.to_owned())?;
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        // A pattern would be compared as a name, and match nothing.
+        // A wildcard would be compared literally and match nothing.
         let named = url.host_str().is_some_and(|host| !host.contains('*'));
         let anonymous = url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !bare || !named || !anonymous {
@@ -70,21 +70,21 @@ impl FromStr for Origin {
 
 const FORM: &str = "write an origin as scheme, host and port, such as `http://localhost:5173`; there is no wildcard";
 
-/// What is known of the sender of a request that is answered.
+/// The sender of an admitted request.
 #[derive(Debug)]
 pub(crate) enum Sender {
-    /// No page of another origin: a program, or the address bar.
+    /// Not a page of another origin: a program, or the address bar.
     Direct,
-    /// A page of an origin that is allowed.
+    /// A page whose origin is allowed.
     Page(HeaderValue),
-    /// A page that a CORS rule of the bucket lets in.
+    /// A page that a CORS rule of the bucket allows.
     Rule(HeaderValue, Rule),
 }
 
-/// Looks at requests before anything else does.
+/// Checks requests before anything else does.
 #[derive(Debug)]
 pub(crate) struct Front {
-    /// The access key that everybody knows, where it opens the server.
+    /// The public access key, if the server accepts it.
     public: Option<String>,
     allowed: Vec<Origin>,
     rules: Arc<Rules>,
@@ -95,13 +95,13 @@ impl Front {
         Self { public, allowed, rules }
     }
 
-    /// Returns whose request it is, or the answer to one that goes no further.
+    /// Returns the sender, or the answer to a refused request.
     pub(crate) fn admit<B>(&self, request: &Request<B>) -> Result<Sender, Box<Response<s3s::Body>>> {
         let headers = request.headers();
         let sender = match self.sender(request) {
             Ok(sender) => sender,
             Err(refusal) => {
-                // Pages cause it as often as they like, and their browser says it.
+                // Pages can cause this as often as they like, and the browser shows it.
                 tracing::info!(reason = refusal.message, "refused a request");
                 let mut answer = plain_error(refusal.status, refusal.code, refusal.message);
                 self.finish(&Sender::Direct, &mut answer);
@@ -142,7 +142,7 @@ impl Front {
             return Ok(Sender::Page(origin.clone()));
         }
         let own = |origin: &&HeaderValue| origin.to_str().is_ok_and(|origin| hosts.iter().any(|h| is_same(origin, h)));
-        // Signed for browsers, by a key that no page knows. It can do nothing else than its policy says.
+        // Signed for browsers with a secret key. The form can do nothing that its policy does not allow.
         let is_signed_form = self.public.is_none() && is_form(request) && query.is_empty() && origins.len() < 2;
         if !origins.iter().all(own) || origins.len() > 1 {
             let (has_rules, rule) = match origins[..] {
@@ -164,7 +164,7 @@ impl Front {
         Err(FOREIGN_PAGE)
     }
 
-    /// Returns whether the bucket of a request has CORS rules, and the one that lets a page in.
+    /// Returns whether the bucket of a request has CORS rules, and the one that allows the page.
     fn rule<B>(&self, request: &Request<B>, origin: &HeaderValue) -> (bool, Option<(HeaderValue, Rule)>) {
         let headers = request.headers();
         let path = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8_lossy();
@@ -183,16 +183,16 @@ impl Front {
             asked.headers = names.map(str::trim).filter(|name| !name.is_empty()).collect();
         }
         let (has_rules, rule) = self.rules.find(bucket, &asked);
-        // Anybody can sign there: a rule about objects is none to make others.
+        // With public credentials anyone can sign: a rule about objects does not permit changing the rules.
         let configures =
             matches!(*request.method(), Method::PUT | Method::DELETE) && !names_a_key(request.uri().path());
         let rule = rule.filter(|_| self.public.is_none() || (!configures && self.may_copy(headers, bucket, page)));
         (has_rules, rule.map(|rule| (origin.clone(), rule)))
     }
 
-    /// Returns whether a page may read what a request copies from: a rule of its bucket lets it in there too.
+    /// Returns whether a page may read the source of a copy: a rule of the source bucket must allow the page, too.
     ///
-    /// Where the key is a secret, its rights decide.
+    /// If the key is secret, its rights decide.
     fn may_copy(&self, headers: &HeaderMap, bucket: &str, page: &str) -> bool {
         headers.get_all("x-amz-copy-source").iter().all(|source| {
             match source.to_str().map(|source| CopySource::parse(&source.replace('+', "%20"))) {
@@ -207,8 +207,8 @@ impl Front {
 
     /// Returns true for a presigned link that a browser opens on its own.
     ///
-    /// A page of another site could make such a link itself where the key is one that everybody knows: it would not see
-    /// the answer, but may see whether there was a download. So there the page must be of this machine.
+    /// With public credentials, a page of another site could create such a link: it could not read the answer, but may
+    /// detect whether there was a download. So there the page must be of this machine.
     fn is_opened_link(&self, method: &Method, headers: &HeaderMap, sites: &[&[u8]], query: &str) -> bool {
         let only = |name: &str, value: &str| {
             let mut values = headers.get_all(name).iter();
@@ -233,7 +233,7 @@ impl Front {
             && (self.public.as_ref() != Some(key) || sites == [b"same-site"])
     }
 
-    /// Sets the headers that say what a browser may do with an answer.
+    /// Sets the headers that tell a browser what it may do with an answer.
     pub(crate) fn finish(&self, sender: &Sender, answer: &mut Response<s3s::Body>) {
         let headers = answer.headers_mut();
         for (name, value) in [
@@ -260,7 +260,7 @@ impl Front {
         }
         headers.append(header::VARY, HeaderValue::from_static("Origin"));
         if let Sender::Page(origin) = sender {
-            // User metadata has names of its own, and there is no pattern for them: so the names that are there.
+            // User metadata has arbitrary names and there is no wildcard for them, so list those present.
             let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
             if let Ok(names) = HeaderValue::try_from(names.join(", ")) {
                 headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, names);
@@ -276,7 +276,7 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 
 fn preflight(asked: &HeaderMap, rule: Option<&Rule>) -> Response<s3s::Body> {
     let mut answer = Response::new(s3s::Body::empty());
-    // S3 answers 200, and so do its rules.
+    // S3 answers 200 where a rule matches.
     *answer.status_mut() = if rule.is_some() { StatusCode::OK } else { StatusCode::NO_CONTENT };
     let headers = answer.headers_mut();
     let (methods, age) = match rule {
@@ -291,7 +291,7 @@ fn preflight(asked: &HeaderMap, rule: Option<&Rule>) -> Response<s3s::Body> {
     if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
     }
-    // Browsers ask before a page of the internet reaches a machine on the local network.
+    // Browsers ask this before a page from the internet may reach a machine on the local network.
     if asked.contains_key("access-control-request-private-network") {
         headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
     }
@@ -302,7 +302,7 @@ fn preflight(asked: &HeaderMap, rule: Option<&Rule>) -> Response<s3s::Body> {
     answer
 }
 
-/// Returns true when a host, with or without a port, can only be this machine, whatever a name server says.
+/// Returns true if a host, with or without a port, can only mean this machine, whatever DNS says.
 fn is_of_this_machine(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => {
@@ -322,19 +322,19 @@ fn is_of_this_machine(host: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Returns true for nothing, or a colon and a port.
+/// Returns true for empty text, or a colon and a port.
 fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
-/// Returns true when an origin is that of the server which was asked by this host.
+/// Returns true if an origin is the server's own, as addressed by this host.
 fn is_same(origin: &str, host: &str) -> bool {
     let Ok(origin) = Url::parse(origin) else { return false };
     let Ok(own) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
     matches!(origin.scheme(), "http" | "https") && origin.origin() == own.origin()
 }
 
-/// Why a request goes no further.
+/// Why a request is refused.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,

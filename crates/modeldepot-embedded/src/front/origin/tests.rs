@@ -1,6 +1,6 @@
 use super::*;
 
-/// Returns how a front decides: `direct`, `page`, or the code it refuses with.
+/// Returns the decision of a front: `direct`, `page`, or the status of the refusal.
 fn decided(front: &Front, request: &str) -> String {
     let mut lines = request.lines();
     let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
@@ -73,7 +73,7 @@ fn with_the_known_login_only_names_of_this_machine_are_answered() {
     assert_eq!(decided(&public(&[]), "GET http://localhost/\nhost: localhost"), "direct");
     assert_eq!(decided(&public(&[]), "GET /\nhost: localhost\nhost: localhost"), "400");
     assert_eq!(decided(&private(&[]), "GET /\nhost: a\nhost: b"), "400");
-    // An allowed origin does not open the other names.
+    // An allowed origin does not make other host names acceptable.
     let front = public(&["http://evil.example:9000"]);
     assert_eq!(decided(&front, "GET /\nhost: evil.example:9000\norigin: http://evil.example:9000"), "403");
 }
@@ -150,14 +150,14 @@ fn a_link_may_be_opened_on_its_own_and_by_nothing_else() {
             }
         }
     }
-    // A page of another site can sign with the key that everybody knows; one of this machine may show such a link.
+    // A page of another site can sign with the public key; a page of this machine may show such a link.
     let cross = format!("sec-fetch-site: cross-site\n{tab}");
     let same = format!("sec-fetch-site: same-site\n{tab}");
     assert_eq!(opened(&public(&[]), "GET", "minioadmin", &cross), "403");
     assert_eq!(opened(&public(&[]), "GET", "%6dinioadmin", &cross), "403");
     assert_eq!(opened(&public(&[]), "GET", "x&X-Amz-Credential=minioadmin", &cross), "403");
     assert_eq!(opened(&public(&[]), "GET", "minioadmin", &same), "direct");
-    // Without a signature there is nothing to open.
+    // Without a signature it is no presigned link.
     assert_eq!(decided(&public(&[]), &format!("GET /models/k\nhost: localhost\n{same}")), "403");
 }
 

@@ -1,8 +1,8 @@
 //! What a signature has to cover.
 //!
-//! The protocol layer proves that a signature fits what it names. It does not ask what else the request holds: a header
-//! that was added to a presigned link would be obeyed, and `x-amz-copy-source` makes a copy of an upload. So each header
-//! that S3 gives a meaning has to be signed, as S3 itself demands.
+//! The protocol layer checks that a signature matches what it covers, but not what else is in the request: it would
+//! obey a header added to a presigned link, and `x-amz-copy-source` turns an upload into a copy. So each header with a
+//! meaning in S3 has to be signed, as S3 itself requires.
 
 pub(crate) mod v2;
 
@@ -12,19 +12,19 @@ use s3s::{S3Error, S3Result, s3_error};
 
 use crate::refusal::custom;
 
-/// The longest that S3 lets a presigned link live.
+/// The longest lifetime of a presigned link in S3.
 pub(crate) const WEEK: i64 = 7 * 24 * 60 * 60;
 
-/// By how many seconds clocks may differ.
+/// The largest difference between clocks, in seconds.
 pub(crate) const SKEW: i64 = 15 * 60;
 
 const NOT_SIGNED: &str = "There were headers present in the request which were not signed";
 
-/// Need not be among the signed headers. With a signature in the header its value is signed anyway, as the digest of the
-/// body; next to a link it can only be compared with the body, which makes the request stricter.
+/// Need not be signed. With a signature in the header its value is part of the signature anyway; beside a presigned
+/// link it can only be compared with the body, which makes the request stricter.
 const DIGEST: &str = "x-amz-content-sha256";
 
-/// The answer to a signature that is not the right one.
+/// The answer to a wrong signature.
 pub(crate) fn does_not_match() -> S3Error {
     s3_error!(
         SignatureDoesNotMatch,
@@ -32,10 +32,10 @@ pub(crate) fn does_not_match() -> S3Error {
     )
 }
 
-/// Refuses signatures of version 2 in the header, those in two places, links that live too long, and requests with parts that a
-/// signature must cover and this one does not.
+/// Refuses signatures of version 2 in the header, two signatures, links that are valid for too long, and requests with
+/// parts that this signature would have to cover and does not.
 pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
-    // Names may be spelled with percent signs, and the protocol layer reads them decoded.
+    // Names may be percent-encoded, and the protocol layer decodes them.
     let parameters: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
     let all = |wanted: &str| -> Vec<&str> {
         parameters.iter().filter(|(name, _)| name == wanted).map(|(_, value)| &**value).collect()
@@ -51,10 +51,10 @@ pub(crate) fn check(headers: &HeaderMap, query: &str) -> S3Result<()> {
         ));
     }
     match (&in_header[..], in_query) {
-        // What it covers is another matter: see `v2`.
+        // `v2` checks what it covers.
         ([], false) if old => Ok(()),
         _ if old => Err(two_places()),
-        // Nothing is signed, and nobody is let in without.
+        // Unsigned: refused later.
         ([], false) => Ok(()),
         ([], true) => {
             lifetime(&all("X-Amz-Expires"))?;
@@ -89,10 +89,10 @@ fn two_places() -> S3Error {
     )
 }
 
-/// Refuses a request that has headers which a signature must cover, and this one does not.
+/// Refuses a request with headers that the signature would have to cover and does not.
 ///
-/// The protocol layer looks a name up as it is written, and passes over one that it does not find or whose value is not
-/// UTF-8. So only a name in small letters with a value of text counts as signed.
+/// The protocol layer looks signed names up literally and skips those that it does not find or whose value is not
+/// UTF-8. So only lowercase names with valid text count as signed.
 fn covered(headers: &HeaderMap, names: &str) -> S3Result<()> {
     let signed: Vec<_> = names.split(';').collect();
     let not_signed = |name: &str| s3_error!(AccessDenied, "{}: {}", NOT_SIGNED, name);
@@ -109,7 +109,7 @@ fn covered(headers: &HeaderMap, names: &str) -> S3Result<()> {
     Ok(())
 }
 
-/// Refuses a signature for another service: the protocol layer knows one more, which there is nothing of here.
+/// Refuses a signature for another service: the protocol layer accepts one that this server does not have.
 fn service(credential: &str) -> S3Result<()> {
     match credential.rsplit('/').nth(1) {
         Some("s3") => Ok(()),
@@ -117,7 +117,7 @@ fn service(credential: &str) -> S3Result<()> {
     }
 }
 
-/// Refuses a link that lives too long, or no time at all.
+/// Refuses a link that is valid for too long, or for no time at all.
 fn lifetime(given: &[&str]) -> S3Result<()> {
     let [given] = given else { return Err(malformed_query("X-Amz-Expires")) };
     let message = match given.parse::<i64>() {
@@ -178,7 +178,7 @@ mod tests {
             for name in ["x-amz-copy-source", "x-amz-meta-a", "x-amz-acl", "x-amz-tagging", "x-amz-date", "x-amz-new"] {
                 assert_eq!(of("host", &[(name, b"1")]), denied, "{how} {name}");
                 assert_eq!(of("host;x-amz-meta-b", &[(name, b"1")]), denied, "{how} {name}");
-                // Names that the protocol layer does not find in the request are not signed, whatever they look like.
+                // Names that the protocol layer does not find in the request are not signed, however similar they look.
                 assert_eq!(of(&format!("host;{}", name.to_uppercase()), &[(name, b"1")]), denied, "{how} {name}");
                 assert_eq!(of(&format!("host; {name}"), &[(name, b"1")]), denied, "{how} {name}");
                 assert_eq!(of(&format!("host;{name}"), &[(name, b"\xff")]), denied, "{how} {name}");

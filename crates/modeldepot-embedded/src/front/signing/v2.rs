@@ -1,11 +1,11 @@
-//! Presigned URLs by signature version 2, which boto3 and the `aws` command still make for endpoints of their own.
+//! Presigned URLs with signature version 2, which boto3 and the `aws` command still create for custom endpoints.
 //!
-//! Such a signature covers the method, the path, `Content-MD5`, `Content-Type`, the time at which it expires, every
-//! `x-amz-*` header and the parameters in [`SIGNED`]. It covers neither the host nor any other parameter, so a request
-//! with any other parameter is refused: adding one must not turn a link into something else.
+//! This signature covers the method, the path, `Content-MD5`, `Content-Type`, the expiry time, every `x-amz-*` header
+//! and the parameters in [`SIGNED`]. It covers neither the host nor other parameters, so a request with any other
+//! parameter is refused: adding one must not turn a link into something else.
 //!
-//! The signature is compared here, in constant time, before the protocol layer computes it a second time. In the
-//! `Authorization` header version 2 stays refused: nothing there bounds how long such a request can be replayed.
+//! The signature is compared here, in constant time, before the protocol layer computes it again. Version 2 in the
+//! `Authorization` header is refused: nothing limits how long such a request can be replayed.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -18,7 +18,7 @@ use s3s::{S3Result, s3_error};
 use super::{NOT_SIGNED, WEEK};
 use crate::refusal::custom;
 
-/// The parameters that the signature covers, in its order.
+/// The parameters that the signature covers, in signing order.
 const SIGNED: [&str; 35] = [
     "accelerate",
     "acl",
@@ -57,28 +57,28 @@ const SIGNED: [&str; 35] = [
     "website",
 ];
 
-/// The parameters of the signature itself, and one that only names the operation.
+/// The signature's own parameters, and one that only names the operation.
 const OWN: [&str; 4] = ["AWSAccessKeyId", "Expires", "Signature", "x-id"];
 
-/// A presigned URL of version 2 whose signature was not compared yet.
+/// A presigned version 2 URL whose signature has not been verified yet.
 pub(crate) struct Link {
     pub(crate) access_key: String,
     signature: Vec<u8>,
     text: String,
 }
 
-/// Returns true for a query that belongs to such a URL.
+/// Returns true if the query belongs to such a URL.
 pub(crate) fn is_link(query: &str) -> bool {
     let own = |name: &str| matches!(name, "AWSAccessKeyId" | "Signature");
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| own(&name))
 }
 
 impl Link {
-    /// Reads a presigned URL.
+    /// Parses a presigned URL.
     ///
     /// # Errors
-    /// Refuses one that has expired or lives longer than a week, and any request with something that the signature would
-    /// not cover.
+    /// Refuses a URL that has expired or is valid for more than a week, and any request with parts that the signature
+    /// would not cover.
     pub(crate) fn read(method: &Method, uri: &Uri, headers: &HeaderMap, now: i64) -> S3Result<Self> {
         let query = uri.query().unwrap_or_default();
         let parameters: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
@@ -90,7 +90,7 @@ impl Link {
         let is_header = |name: &str| name.starts_with("x-amz-") || matches!(name, "content-type" | "content-md5");
         let (repeated, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|name| is_header(name));
         for (name, value) in parameters.iter().filter(|(name, _)| repeated.contains(&&**name)) {
-            // boto3 repeats the headers that it signs. They count as headers, and so they have to be there.
+            // boto3 repeats signed headers as parameters. They count as headers, so the headers must be present.
             if headers.get(&**name).is_none_or(|sent| sent.as_bytes() != value.as_bytes()) {
                 return Err(s3_error!(AccessDenied, "The signature covers the header {}: {}, so send it", name, value));
             }
@@ -133,7 +133,7 @@ impl Link {
             }
             before = '&';
         }
-        // What is no base64 is no signature.
+        // Invalid base64 decodes to an empty signature, which never matches.
         let signature = BASE64.decode(signature).unwrap_or_default();
         Ok(Self { access_key: access_key.to_owned(), signature, text })
     }
@@ -147,14 +147,14 @@ impl Link {
     }
 }
 
-/// Returns the HMAC-SHA1 of a text, which signatures of version 2 are.
+/// Returns the HMAC-SHA1 of a text, the signature of version 2.
 pub(crate) fn mac(secret: &SecretKey, text: &[u8]) -> Option<Hmac<sha1::Sha1>> {
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(secret.expose().as_bytes()).ok()?;
     mac.update(text);
     Some(mac)
 }
 
-/// Refuses a link that has expired, or that would live longer than links of version 4 may.
+/// Refuses a link that has expired, or is valid for longer than version 4 allows.
 fn lifetime(expires: &str, now: i64) -> S3Result<()> {
     let Some(end) = expires.parse::<i64>().ok().filter(|end| *end >= 0) else {
         return Err(s3_error!(AccessDenied, "Invalid date (should be seconds since epoch): {}", expires));
@@ -162,7 +162,7 @@ fn lifetime(expires: &str, now: i64) -> S3Result<()> {
     if end <= now {
         return Err(s3_error!(AccessDenied, "Request has expired"));
     }
-    // The clock of the signer may be ahead by as much as any clock may.
+    // The signer's clock may be ahead.
     if end - now > WEEK + super::SKEW {
         let message = "Expires must be less than a week from now";
         return Err(custom(super::QUERY_ERROR, StatusCode::BAD_REQUEST, message.into()));
@@ -170,7 +170,7 @@ fn lifetime(expires: &str, now: i64) -> S3Result<()> {
     Ok(())
 }
 
-/// Returns the value of a header that may be there once; nothing for one that is missing.
+/// Returns the value of a header that may occur once; empty if it is missing.
 fn one<'h>(headers: &'h HeaderMap, name: &str) -> S3Result<&'h str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -181,7 +181,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> S3Result<&'h str> {
     }
 }
 
-/// Appends the headers that S3 gives a meaning.
+/// Appends the headers that S3 gives a meaning to.
 fn push_headers(text: &mut String, headers: &HeaderMap) -> S3Result<()> {
     let mut names: Vec<_> =
         headers.keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")).collect();
@@ -193,7 +193,7 @@ fn push_headers(text: &mut String, headers: &HeaderMap) -> S3Result<()> {
             .map(|value| std::str::from_utf8(value.as_bytes()).ok().map(str::trim))
             .collect();
         let Some(values) = values else { return Err(s3_error!(AccessDenied, "{}: {}", NOT_SIGNED, name)) };
-        // The protocol layer would store the frames of such a body as they came.
+        // The protocol layer would store the framing of such a body as data.
         if name == "x-amz-content-sha256" && values.iter().any(|value| value.starts_with("STREAMING-")) {
             return Err(s3_error!(NotImplemented, "Signature version 2 does not support chunked bodies"));
         }
@@ -221,7 +221,7 @@ mod tests {
         Link::read(&method, &uri.parse().unwrap(), &map, NOW)
     }
 
-    /// Returns the code that a link for a minute with more in its query is refused with.
+    /// Returns the code with which a one-minute link with more in its query is refused.
     fn refused(more: &str, headers: &[(&str, &[u8])]) -> Option<String> {
         let uri = format!("/b/k?AWSAccessKeyId=a&Signature=AAAA&Expires={}{more}", NOW + 60);
         read(Method::PUT, &uri, headers).err().map(|error| error.code().as_str().to_owned())
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn only_the_right_secret_signs() {
-        // As botocore 1.40 signs it.
+        // As signed by botocore 1.40.
         let uri = |signature: &str| format!("/b/k?AWSAccessKeyId=a&Expires={}&Signature={signature}", NOW + 60);
         let text = read(Method::GET, &uri("AA"), &[]).unwrap().text;
         let secret = SecretKey::from(SECRET);

@@ -1,7 +1,7 @@
-//! Uploads by HTML form: POST to a bucket, with a policy that somebody with a key signed.
+//! Uploads by HTML form: POST to a bucket, with a policy that the owner of a key signed.
 //!
-//! The protocol layer would gather the file in memory, so forms are read here, before it. The file goes the way of every
-//! put; how long it may be is decided while it passes.
+//! The protocol layer would collect the file in memory, so forms are handled before it. The file is then stored like
+//! that of any put, and its length is checked as it arrives.
 
 pub(crate) mod form;
 pub(crate) mod policy;
@@ -34,19 +34,19 @@ use crate::head::waits_for_continue;
 use crate::index::record::now;
 use crate::refusal::plain_error;
 
-/// How much of a file is read that is refused anyway, so that the client gets to read why.
+/// How much of a refused file is read, so that the client gets to read the error.
 const DRAINED: u64 = 64 << 20;
 
-/// As much of one that nobody signed.
+/// The same for an unsigned form.
 const DRAINED_OF_STRANGERS: u64 = 1 << 20;
 
-/// The longest address that a browser is sent on to.
+/// The longest address that a browser is redirected to.
 const MAX_REDIRECT: usize = 2048;
 
-/// What stands for the name of the file in a key.
+/// The placeholder for the file's name in a key.
 const FILENAME: &str = "${filename}";
 
-/// Returns the bucket that a form is posted to. `None` for a path that names an object, too.
+/// Returns the bucket that a form is posted to; `None` if the path also names an object.
 pub(crate) fn bucket_of(path: &str) -> Option<String> {
     let path = percent_encoding::percent_decode_str(path).decode_utf8().ok()?;
     let bucket = path.strip_prefix('/')?;
@@ -137,12 +137,12 @@ fn policy_of(fields: &[(String, String)]) -> S3Result<&str> {
     field(fields, "policy").ok_or_else(missing)
 }
 
-/// How long the file may be, where it goes, and what its sender sees then.
+/// The allowed length of the file, where it is stored, and the answer.
 type Allowed = ((u64, u64), PutObjectInput, Then);
 
 /// Decides what a signed form may upload.
 fn fill(bucket: &str, fields: &mut [(String, String)], filename: &str) -> S3Result<Allowed> {
-    // The name of a file is that of its last folder's entry, whatever the system of the sender calls it.
+    // Some browsers send a whole path, with the separators of the sender's system.
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     if let Some((_, key)) = fields.iter_mut().find(|(field, _)| field == "key") {
         *key = key.replace(FILENAME, name);
@@ -185,7 +185,7 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
             "x-amz-checksum-algorithm" => input.checksum_algorithm = text.map(Into::into),
             "x-amz-signature" | "x-amz-algorithm" | "x-amz-credential" | "x-amz-date" => {}
             name if name.starts_with("x-amz-meta-") => {
-                // Every answer about the object will hold it.
+                // Every answer about the object will carry it as a header.
                 if HeaderName::from_bytes(name.as_bytes()).is_err() {
                     return Err(s3_error!(InvalidArgument, "A metadata field has an invalid header name"));
                 }
@@ -208,7 +208,7 @@ fn input_of(fields: &[(String, String)], bucket: &str) -> S3Result<PutObjectInpu
     Ok(input)
 }
 
-/// Returns the value of a field that an answer will hold as a header.
+/// Returns the value of a field that will become a header of answers.
 fn header_text(name: &str, value: &str) -> S3Result<Option<String>> {
     match HeaderValue::from_str(value) {
         Ok(_) => Ok(Some(value.to_owned()).filter(|value| !value.is_empty())),
@@ -216,7 +216,7 @@ fn header_text(name: &str, value: &str) -> S3Result<Option<String>> {
     }
 }
 
-/// What the sender of a form sees once the file is stored.
+/// The answer once the file is stored.
 #[derive(Debug, PartialEq, Eq)]
 enum Then {
     Status(StatusCode),
@@ -224,11 +224,11 @@ enum Then {
 }
 
 impl Then {
-    /// Reads what the fields ask for. As S3 does, an address that cannot be used is taken for none.
+    /// Reads which answer the fields ask for. As in S3, an unusable redirect address is ignored.
     fn of(fields: &[(String, String)], policy: &Policy) -> Self {
         for name in ["success_action_redirect", "redirect"] {
             let Some(address) = field(fields, name).filter(|address| address.len() <= MAX_REDIRECT) else { continue };
-            // Only where the signer says: with a policy that leaves the host open, this server would lead anywhere.
+            // Only to hosts that the signer named. Otherwise this server would redirect anywhere.
             if let Ok(url) = Url::parse(address)
                 && matches!(url.scheme(), "http" | "https")
                 && url.username().is_empty()
@@ -311,7 +311,7 @@ fn refusal(error: S3Error) -> Response<s3s::Body> {
     }
 }
 
-/// What was wrong with a file, for the answer: the way of every put keeps no more of it than its text.
+/// The error of a file, for the answer: storing an object reports only its text.
 #[derive(Clone, Default)]
 struct Wrong(Arc<Mutex<Option<S3Error>>>);
 
@@ -327,7 +327,7 @@ impl Wrong {
     }
 }
 
-/// A file whose length is compared with what the policy allows.
+/// A file whose length is checked against the policy.
 struct Measured<S> {
     file: FileBody<S>,
     range: (u64, u64),
@@ -362,7 +362,7 @@ where
                     if self.len <= most {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
-                    // Read on for a while, so that the client gets to read the answer.
+                    // Keep reading for a while, so that the client gets to read the answer.
                     if self.len - most <= DRAINED {
                         continue;
                     }

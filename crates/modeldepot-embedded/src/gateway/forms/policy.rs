@@ -1,4 +1,4 @@
-//! The policy of a form: what its signer lets it upload.
+//! The policy of a form: what its signer allows it to upload.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -11,7 +11,7 @@ use time::macros::format_description;
 
 use crate::front::signing::{SKEW, WEEK, does_not_match, v2};
 
-/// Fields that need no condition: the signature and what it is over.
+/// Fields that need no condition: the signature and what it is computed from.
 const FREE: [&str; 4] = ["x-amz-signature", "signature", "awsaccesskeyid", "policy"];
 
 /// Returns the value of a field.
@@ -19,11 +19,11 @@ pub(crate) fn field<'f>(fields: &'f [(String, String)], wanted: &str) -> Option<
     fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
-/// A policy whose signature is right, and that has not expired.
+/// A policy with a valid signature that has not expired.
 #[derive(Debug)]
 pub(crate) struct Policy(PostPolicy);
 
-/// What the signature of a form is.
+/// The signature of a form.
 #[derive(Debug)]
 pub(crate) enum Signature<'f> {
     V2 { access_key: &'f str, signature: &'f str },
@@ -31,7 +31,7 @@ pub(crate) enum Signature<'f> {
 }
 
 impl<'f> Signature<'f> {
-    /// Reads the fields that sign a form.
+    /// Reads the fields of the signature.
     pub(crate) fn read(fields: &'f [(String, String)]) -> S3Result<Self> {
         let get = |name| field(fields, name);
         match (get("x-amz-signature"), get("signature")) {
@@ -47,7 +47,7 @@ impl<'f> Signature<'f> {
                 }
                 let stamp = get("x-amz-date").ok_or_else(|| missing("X-Amz-Date"))?;
                 let credential = get("x-amz-credential").ok_or_else(|| missing("X-Amz-Credential"))?;
-                // From its end: an access key may hold slashes.
+                // Split from the end: an access key may contain slashes.
                 let mut parts = credential.rsplitn(5, '/');
                 let (end, service, region, day, access_key) =
                     (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
@@ -109,10 +109,10 @@ fn failed(condition: &str) -> S3Error {
 }
 
 impl Policy {
-    /// Parses a policy whose signature was compared, and refuses one that has expired or lives too long.
+    /// Parses a policy whose signature was verified, and refuses one that has expired or is valid for too long.
     pub(crate) fn read(encoded: &str, signature: &Signature<'_>, now: i64) -> S3Result<Self> {
         let malformed = |what: String| s3_error!(InvalidPolicyDocument, "Invalid Policy: {}", what);
-        // Some wrap the text.
+        // Some clients wrap the text.
         let encoded: String = encoded.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         let policy = PostPolicy::from_base64(&encoded).map_err(|error| malformed(error.to_string()))?;
         let end = OffsetDateTime::from(policy.expiration.clone()).unix_timestamp();
@@ -133,7 +133,7 @@ impl Policy {
         Ok(Self(policy))
     }
 
-    /// Compares the fields with the conditions: each condition must hold, and each field must have one.
+    /// Checks the fields against the conditions: every condition must hold, and every field needs one.
     pub(crate) fn check(&self, fields: &[(String, String)], bucket: &str) -> S3Result<()> {
         let value = |name: &str| match field(fields, name) {
             _ if name == "bucket" => bucket,
@@ -144,7 +144,7 @@ impl Policy {
                 Condition::Eq { field, value: wanted } if value(field) != wanted => {
                     return Err(failed(&format!("[\"eq\", \"${field}\", \"{wanted}\"]")));
                 }
-                // Several types may be named at once, and each must begin like this.
+                // Several content types may be given at once, and each must have the prefix.
                 Condition::StartsWith { field, prefix }
                     if field == "content-type" && !value(field).split(',').all(|one| one.starts_with(&**prefix)) =>
                 {
@@ -158,7 +158,7 @@ impl Policy {
                 _ => {}
             }
         }
-        // S3 takes the bucket that is posted to for a field. A policy that says nothing of it would be good for all.
+        // S3 treats the target bucket as a field. A policy without a condition for it would be valid for every bucket.
         if !self.names("bucket") {
             return Err(s3_error!(AccessDenied, "Invalid according to Policy: Extra input fields: bucket"));
         }
@@ -180,7 +180,7 @@ impl Policy {
         })
     }
 
-    /// Returns how long the file may be: all conditions about it together.
+    /// Returns the allowed length of the file: the intersection of all conditions.
     pub(crate) fn range(&self) -> (u64, u64) {
         self.0.conditions.iter().fold((0, u64::MAX), |(least, most), condition| match condition {
             Condition::ContentLengthRange { min, max } => (least.max(*min), most.min(*max)),
@@ -188,7 +188,7 @@ impl Policy {
         })
     }
 
-    /// Returns true when the policy names the host that a field leads to, and does not leave it to the sender.
+    /// Returns true if the policy fixes the host of a URL field, and does not leave it to the sender.
     pub(crate) fn names_host_of(&self, wanted: &str) -> bool {
         self.0.conditions.iter().any(|condition| match condition {
             Condition::Eq { field, .. } => field == wanted,

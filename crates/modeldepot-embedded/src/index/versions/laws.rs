@@ -1,4 +1,4 @@
-//! Whatever is done to versions, the listing, reads and the files that are needed are those of a plain list per key.
+//! Property: after any operations on versions, the listing, reads and required files match a plain list per key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,19 +35,19 @@ fn step() -> impl Strategy<Value = Step> {
 
 const KEYS: [&str; 3] = ["a", "a/b", "c/d"];
 
-/// A version as the model knows it: its id, and its blob unless it is a marker.
+/// A version in the model: its id, and its blob unless it is a delete marker.
 type Row = (String, Option<BlobId>);
 
 #[derive(Default)]
 struct Model {
-    /// `None` while versioning was never on, then whether it is.
+    /// `None` until versioning is first enabled, then whether it is enabled.
     on: Option<bool>,
     /// Newest first.
     keys: BTreeMap<usize, Vec<Row>>,
 }
 
 impl Model {
-    /// A new version comes in front. Unless versioning is on, it takes the place of the null version.
+    /// Adds a version in front. Unless versioning is enabled, it replaces the null version.
     fn add(&mut self, key: usize, row: Row) {
         let rows = self.keys.entry(key).or_default();
         if self.on != Some(true) {

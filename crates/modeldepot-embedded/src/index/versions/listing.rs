@@ -15,11 +15,11 @@ use crate::refusal::{internal, no_such_bucket};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) object: Object,
-    /// Whether it is what a plain GET answers, or why it answers nothing.
+    /// Whether it is the current version or delete marker of its key.
     pub(crate) is_latest: bool,
 }
 
-/// A version to start after, which the page before ended with.
+/// The version to start after: the last one on the previous page.
 #[derive(Clone, Debug)]
 pub(crate) struct Marker {
     pub(crate) key: String,
@@ -27,9 +27,9 @@ pub(crate) struct Marker {
 }
 
 impl Index {
-    /// Returns a page of a bucket's versions: by key, and the newest of each key first.
+    /// Returns a page of a bucket's versions: by key, newest first.
     ///
-    /// With a marker the page starts in the middle of its key, whatever the query says of the start.
+    /// With a marker the page starts within the marker's key, whatever start the query has.
     pub(crate) fn list_versions(&self, bucket: &str, query: &Query, marker: Option<&Marker>) -> S3Result<Page<Listed>> {
         let tx = self.opened.read().map_err(internal)?;
         if tx.open_table(BUCKETS).map_err(internal)?.get(bucket).map_err(internal)?.is_none() {
@@ -74,7 +74,7 @@ impl Index {
                 None => None,
             };
             let mut add = |mut object: Object, is_latest: bool| {
-                // Tags and metadata of a page may be megabytes.
+                // Tags and metadata of a page may take megabytes.
                 object.description = Default::default();
                 let has_room = page.entries.len() < query.max;
                 if has_room {
@@ -84,7 +84,7 @@ impl Index {
                 }
                 has_room
             };
-            // Ages up to this one were on the page before; `None` if the current object was not even.
+            // Ages up to this one were on the previous page; `None` if not even the current object was.
             let seen = match within.as_ref().filter(|(place, _)| place == at).map(|(_, version)| *version) {
                 None => None,
                 Some(version) if current.as_ref().is_some_and(|object| version.is(&object.stamp)) => Some(None),
@@ -106,7 +106,7 @@ impl Index {
                 for row in versions.range((at, first)..=(at, u64::MAX)).map_err(internal)? {
                     let (age, object) = row.map_err(internal)?;
                     let object: Object = decode(object.value())?;
-                    // The first of a key without a current object is a marker, by the second law.
+                    // By the second law, the first version of a key without a current object is a delete marker.
                     let is_latest = !has_current && is_newest(&versions, at, age.value().1)?;
                     if !add(object, is_latest) {
                         full = true;

@@ -1,11 +1,11 @@
 //! Versions of objects, as transactions see them.
 //!
-//! The table of objects holds what a plain GET answers, as in a bucket that never had versions. What else there is of a
-//! key lies here, newest first: the versions that were replaced, and delete markers. Three laws hold of every key:
+//! The object table holds current objects, as in a bucket without versions. A key's other versions, replaced objects
+//! and delete markers, are in the version table, newest first. Three laws hold for every key:
 //!
-//! 1. What is in the table of objects is newer than everything here.
-//! 2. If nothing is there, the newest here is a delete marker, or there is nothing here either.
-//! 3. At most one version, wherever it is, is the null version: what was written while versioning was off or suspended.
+//! 1. A row in the object table is newer than all rows in the version table.
+//! 2. Without a row in the object table, the newest row in the version table is a delete marker, or there is none.
+//! 3. At most one version, in either table, is the null version: the one written while versioning was off or suspended.
 
 #[cfg(test)]
 mod laws;
@@ -25,28 +25,28 @@ use super::tables::{
 use crate::disk::BlobId;
 use crate::refusal::{internal, is_marker, no_such_key, no_such_version};
 
-/// Bucket → whether it keeps versions, in S3's words. A bucket that never did has no row.
+/// Bucket → versioning, in S3's words. A bucket that never kept versions has no row.
 const VERSIONING: TableDefinition<'static, &str, &str> = TableDefinition::new("versioning");
-/// Place and age → object or delete marker. A higher order is a lower age, so the newest comes first.
+/// Place and age → object or delete marker. The age falls as the order grows, so the newest comes first.
 const VERSIONS: TableDefinition<'static, (&[u8], u64), &[u8]> = TableDefinition::new("versions");
 /// Place and age → packed segments.
 pub(crate) const VERSION_LAYOUTS: TableDefinition<'static, (&[u8], u64), &[u8]> =
     TableDefinition::new("version layouts");
-/// Place → the age of the null version, if it is in the table of versions.
+/// Place → the age of the null version, if it is in the version table.
 const NULLS: TableDefinition<'static, &[u8], u64> = TableDefinition::new("null versions");
-/// Name → the last number that was given out.
+/// Name → the last number issued.
 const COUNTERS: TableDefinition<'static, &str, u64> = TableDefinition::new("counters");
 
-/// What a delete did.
+/// The result of a delete.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deleted {
-    /// The version that is gone, or the marker that was made; `None` in a bucket without versions.
+    /// The deleted version or the new delete marker; `None` in a bucket without versions.
     pub(crate) version: Option<String>,
     /// Whether that is a delete marker.
     pub(crate) marker: bool,
 }
 
-/// Makes the tables.
+/// Creates the tables.
 pub(crate) fn prepare(tx: &WriteTransaction) -> Result<(), redb::Error> {
     tx.open_table(VERSIONING)?;
     tx.open_table(VERSIONS)?;
@@ -62,7 +62,7 @@ fn versioning_of(tx: &ReadTransaction, bucket: &str) -> S3Result<Versioning> {
     Ok(word.map_or(Versioning::Off, |word| Versioning::parse(word.value())))
 }
 
-/// Stamps a new version.
+/// Returns the stamp for a new version.
 fn next(tx: &WriteTransaction, versioning: Versioning) -> S3Result<Stamp> {
     let mut counters = tx.open_table(COUNTERS).map_err(internal)?;
     let order = counters.get("version").map_err(internal)?.map_or(0, |last| last.value()) + 1;
@@ -77,7 +77,7 @@ pub(crate) fn versioning(tx: &WriteTransaction, bucket: &str) -> S3Result<Versio
     Ok(word.map_or(Versioning::Off, |word| Versioning::parse(word.value())))
 }
 
-/// Returns the newest of the versions that are not in the table of objects, and its age.
+/// Returns the newest row of a key in the version table, and its age.
 fn newest(
     versions: &impl ReadableTable<(&'static [u8], u64), &'static [u8]>,
     place: &[u8],
@@ -88,7 +88,7 @@ fn newest(
     Ok(Some((at.value().1, decode(object.value())?)))
 }
 
-/// Returns one of the versions that are not in the table of objects, and its age.
+/// Returns a row of the version table, and its age.
 fn find(
     versions: &impl ReadableTable<(&'static [u8], u64), &'static [u8]>,
     nulls: &impl ReadableTable<&'static [u8], u64>,
@@ -126,7 +126,7 @@ pub(crate) fn source(tx: &WriteTransaction, place: &[u8], which: Option<&Which>)
 
 /// Puts an object at a place. An existing object becomes a version or is removed, depending on the bucket.
 ///
-/// Returns the id of the new version, if the bucket has versions, and the blobs that nothing refers to any more.
+/// Returns the new version's id, if the bucket has versions, and the blobs that are no longer referenced.
 pub(crate) fn put(
     tx: &WriteTransaction,
     bucket: &str,
@@ -140,7 +140,7 @@ pub(crate) fn put(
         return Ok((None, replace(tx, place, object, segments)?));
     }
     object.stamp = next(tx, versioning)?;
-    // First the new references, then the old: see `replace`, which counts them again.
+    // Add the new references before dropping the old. `replace` adds its own.
     retain(tx, segments.iter().map(|segment| segment.blob))?;
     let mut freed = if versioning == Versioning::Suspended { drop_null(tx, place)? } else { Vec::new() };
     retire(tx, place)?;
@@ -149,7 +149,7 @@ pub(crate) fn put(
     Ok((Some(object.stamp.shown()), freed))
 }
 
-/// Deletes what a plain GET answers: for good, or by a marker, as the bucket wants it.
+/// Deletes the current object: permanently, or by adding a delete marker, depending on the bucket.
 pub(crate) fn delete(tx: &WriteTransaction, bucket: &str, place: &[u8]) -> S3Result<(Deleted, Vec<BlobId>)> {
     let versioning = versioning(tx, bucket)?;
     if versioning == Versioning::Off {
@@ -172,7 +172,7 @@ pub(crate) fn delete(tx: &WriteTransaction, bucket: &str, place: &[u8]) -> S3Res
     Ok((deleted, freed))
 }
 
-/// Returns a version that a client names, a delete marker as well, as this transaction sees it.
+/// Returns a version or delete marker by its id, as this transaction sees it.
 pub(crate) fn named(tx: &WriteTransaction, place: &[u8], which: &Which) -> S3Result<Option<Object>> {
     if let Some(current) = get(tx, place)?.filter(|current| which.is(&current.stamp)) {
         return Ok(Some(current));
@@ -181,7 +181,7 @@ pub(crate) fn named(tx: &WriteTransaction, place: &[u8], which: &Which) -> S3Res
     Ok(find(&versions, &nulls, place, which)?.map(|(_, object)| object))
 }
 
-/// Deletes one version for good. What was replaced last becomes what a plain GET answers, if nothing else is.
+/// Permanently deletes a version. If it was the current one, the version before it becomes current.
 pub(crate) fn delete_version(
     tx: &WriteTransaction,
     bucket: &str,
@@ -207,7 +207,7 @@ pub(crate) fn delete_version(
     Ok((deleted, freed))
 }
 
-/// Changes what is known of an object, the current one or another version. It stays the version that it is.
+/// Changes the description of an object or another version in place. Its version stays the same.
 ///
 /// Returns its id, if the bucket has versions.
 pub(crate) fn change(
@@ -241,7 +241,7 @@ pub(crate) fn change(
     shown(&object.stamp)
 }
 
-/// Fails if a bucket holds any version; forgets whether it kept some.
+/// Fails if a bucket holds any version; otherwise removes its versioning state.
 pub(crate) fn forget_bucket(tx: &WriteTransaction, bucket: &str) -> S3Result<()> {
     let (start, end) = (place(bucket, ""), after_bucket(bucket));
     let versions = tx.open_table(VERSIONS).map_err(internal)?;
@@ -255,7 +255,7 @@ pub(crate) fn forget_bucket(tx: &WriteTransaction, bucket: &str) -> S3Result<()>
     Ok(())
 }
 
-/// Makes what a plain GET answers a version like the others. It keeps its bytes.
+/// Moves the current object to the version table. It keeps its bytes.
 fn retire(tx: &WriteTransaction, place: &[u8]) -> S3Result<()> {
     let removed =
         tx.open_table(OBJECTS).map_err(internal)?.remove(place).map_err(internal)?.map(|o| o.value().to_vec());
@@ -264,7 +264,7 @@ fn retire(tx: &WriteTransaction, place: &[u8]) -> S3Result<()> {
     keep(tx, place, &decode(&bytes)?, layout.as_deref())
 }
 
-/// Adds a row to the versions of a key.
+/// Adds a row to the version table.
 fn keep(tx: &WriteTransaction, place: &[u8], object: &Object, layout: Option<&[u8]>) -> S3Result<()> {
     let age = object.stamp.age();
     let record = encode(object)?;
@@ -278,7 +278,7 @@ fn keep(tx: &WriteTransaction, place: &[u8], object: &Object, layout: Option<&[u
     Ok(())
 }
 
-/// Takes a row from the versions of a key. Its blobs are still counted.
+/// Removes a row from the version table. The references to its blobs stay.
 fn take(tx: &WriteTransaction, place: &[u8], age: u64) -> S3Result<(Option<Object>, Vec<Segment>)> {
     let object: Option<Object> = {
         let mut table = tx.open_table(VERSIONS).map_err(internal)?;
@@ -296,7 +296,7 @@ fn take(tx: &WriteTransaction, place: &[u8], age: u64) -> S3Result<(Option<Objec
     Ok((object, segments))
 }
 
-/// Deletes the null version for good, wherever it is. Nothing is promoted: a newer version follows.
+/// Permanently deletes the null version, in either table. Nothing is promoted, because a newer version follows.
 fn drop_null(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<BlobId>> {
     if get(tx, place)?.is_some_and(|current| current.stamp.id.is_none()) {
         return remove(tx, place);
@@ -307,7 +307,7 @@ fn drop_null(tx: &WriteTransaction, place: &[u8]) -> S3Result<Vec<BlobId>> {
     release(tx, segments.into_iter().map(|segment| segment.blob))
 }
 
-/// Restores the second law: the newest version becomes what a plain GET answers, unless it is a marker.
+/// Restores the second law: the newest version becomes the current object, unless it is a delete marker.
 fn promote(tx: &WriteTransaction, place: &[u8]) -> S3Result<()> {
     if get(tx, place)?.is_some() {
         return Ok(());
@@ -315,7 +315,7 @@ fn promote(tx: &WriteTransaction, place: &[u8]) -> S3Result<()> {
     let newest = newest(&tx.open_table(VERSIONS).map_err(internal)?, place)?;
     let Some((age, object)) = newest.filter(|(_, object)| !object.stamp.marker) else { return Ok(()) };
     let (_, segments) = take(tx, place, age)?;
-    // `replace` counts the blobs once more, so the count of the row that is gone is given back.
+    // `replace` adds references to the blobs, so drop those of the removed row.
     let mut freed = replace(tx, place, &object, &segments)?;
     freed.extend(release(tx, segments.into_iter().map(|segment| segment.blob))?);
     debug_assert!(freed.is_empty(), "a promotion frees nothing");

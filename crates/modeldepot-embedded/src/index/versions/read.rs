@@ -1,4 +1,4 @@
-//! Reading the current or another version, and whether a bucket keeps versions.
+//! Reading the current or another version, and the versioning state of a bucket.
 
 use s3s::S3Result;
 
@@ -19,7 +19,7 @@ impl Index {
         versioning_of(&tx, bucket)
     }
 
-    /// Makes a bucket keep versions, or stop.
+    /// Enables or suspends versioning.
     pub(crate) fn set_versioning(&self, bucket: &str, versioning: Versioning) -> S3Result<()> {
         self.write(|tx| {
             require_bucket(tx, bucket)?;
@@ -30,7 +30,7 @@ impl Index {
         })
     }
 
-    /// Returns an object, the current one or another version, and where its bytes are, as of one moment.
+    /// Returns an object or another version, and its segments, from one transaction.
     ///
     /// In a bucket with versions its id is as clients see it, `null` included.
     pub(crate) fn version(
@@ -64,7 +64,7 @@ impl Index {
         }
         let versions = tx.open_table(VERSIONS).map_err(internal)?;
         let Some(which) = which else {
-            // By the second law it is a marker.
+            // By the second law it is a delete marker.
             let newest = newest(&versions, place)?;
             return Err(newest.map_or_else(no_such_key, |(_, object)| deleted(&object.stamp.shown())));
         };

@@ -13,7 +13,7 @@ use self::page::render;
 use super::names::Names;
 use super::{compare, files, jobs, models, publish, service, uploads, versions};
 
-/// The document, made from the handlers.
+/// The OpenAPI document, generated from the handlers.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -77,17 +77,17 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
 static PAGE: LazyLock<String> =
     LazyLock::new(|| render(&serde_json::from_str(&DOCUMENT).unwrap_or_default()).into_string());
 
-/// The document.
+/// Serves the document.
 pub(crate) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
-/// The page.
+/// Serves the page.
 pub(crate) async fn get() -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.as_str()).into_response()
 }
 
-/// Its style.
+/// Serves its stylesheet.
 pub(crate) async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("docs.css")).into_response()
 }

@@ -7,7 +7,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// Returns prose with its `code` marked.
+/// Renders prose with `code` in backticks.
 fn prose(text: &str) -> Markup {
     html! {
         @for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
@@ -20,7 +20,7 @@ fn prose(text: &str) -> Markup {
     }
 }
 
-/// Returns the page of a document.
+/// Renders a document as a page.
 pub(super) fn render(api: &Value) -> Markup {
     let none = serde_json::Map::new();
     let paths = api["paths"].as_object().unwrap_or(&none);
@@ -89,7 +89,7 @@ pub(super) fn render(api: &Value) -> Markup {
     }
 }
 
-/// The kinds, with what to do about each.
+/// The problem kinds, with what to do about each.
 const KINDS: [(&str, &str); 9] = [
     ("invalid", "Fix the input (400)."),
     ("not_found", "Check the name (404)."),
@@ -144,7 +144,7 @@ fn operation_of(path: &str, method: &str, operation: &Value) -> Markup {
     }
 }
 
-/// Returns the type that a schema says, in a word.
+/// Returns the type in a schema as a word.
 fn kind(schema: &Value) -> Markup {
     if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
         return html! { a href={ "#schema-" (name) } { (name) } };

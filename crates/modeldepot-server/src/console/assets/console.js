@@ -381,7 +381,7 @@ for (const form of all("form[data-verify]")) {
       } else if (job.state === "unverified") {
         shown.end(false, `Not verified: ${job.unverified} of ${job.files} ${job.files === 1 ? "file" : "files"} have no published digest and cannot be verified.`);
       } else {
-        shown.end(false, `Not what was published: ${problem(job.problem)}`);
+        shown.end(false, `Verification failed: ${problem(job.problem)}`);
       }
     });
     events.addEventListener("error", () => {

@@ -1,4 +1,4 @@
-//! The buckets of the project, and what is in them.
+//! The project's buckets and their objects.
 
 mod object;
 mod objects;
@@ -23,9 +23,9 @@ pub(super) async fn list(State(app): State<App>) -> Result {
     let mut rows = Vec::new();
     for bucket in settings.buckets.all() {
         let what = match settings.buckets.setting(bucket) {
-            Some("S3_BUCKET_MODELS") => "The trained models",
-            Some("S3_BUCKET_IMAGES") => "The images of the data set",
-            _ => "Everything else",
+            Some("S3_BUCKET_MODELS") => "Trained models",
+            Some("S3_BUCKET_IMAGES") => "Images of the data set",
+            _ => "Other data",
         };
         let state = match app.storage.client().list_level(bucket, "", None, 1).await {
             Ok(listed) if listed.folders.is_empty() && listed.objects.is_empty() => html! { "empty" },
@@ -50,7 +50,7 @@ pub(super) async fn list(State(app): State<App>) -> Result {
     Ok(Page::new(Place::Buckets, "Buckets", body))
 }
 
-/// Returns the bucket if it is one of the project's: this is no way to whatever else the login may see.
+/// Returns the bucket if it is one of the project's: the console gives no access to other buckets of the S3 account.
 fn known(app: &App, bucket: &str) -> Result<BucketName> {
     let all = app.service.settings.buckets.all();
     all.iter().copied().find(|known| known.as_str() == bucket).cloned().ok_or_else(|| {
@@ -60,11 +60,11 @@ fn known(app: &App, bucket: &str) -> Result<BucketName> {
     })
 }
 
-/// Says what is wrong with an address where S3 refuses what it asks for: anybody may write one.
+/// Turns S3's refusal of a malformed request into an error about the address, which anyone can write.
 fn of_address(error: Error) -> Refusal {
     let refused = match &error {
         Error::Other(error) => error.code().is_some_and(|code| {
-            // Servers have codes of their own, such as `XMinioInvalidObjectName`.
+            // Some servers have their own codes, such as `XMinioInvalidObjectName`.
             code.contains("Invalid") || ["KeyTooLongError", "HTTP 400", "the request could not be made"].contains(&code)
         }),
         _ => false,

@@ -1,7 +1,7 @@
-//! One object of a bucket: fetched, shown if it is a picture, stored, deleted.
+//! An object of a bucket: download, display of pictures, upload, delete.
 //!
-//! The objects of a bucket are hostile input. Nothing in them may run here: what is shown is one of few kinds of
-//! picture, under a policy that forbids everything else; all the rest is sent to be saved.
+//! Objects are untrusted. Nothing in them may run here: only a few kinds of picture are displayed, under a policy that
+//! forbids everything else; all other objects are sent as downloads.
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -19,10 +19,10 @@ use crate::log::Note;
 use crate::staging::Staged;
 use crate::state::App;
 
-/// The most objects that one form deletes.
+/// The most objects deleted with one form.
 const MOST: usize = 1000;
 
-/// Returns the media type of a picture that browsers show and that can hold no script, by the ending of its name.
+/// Returns the media type of a picture that browsers display and that cannot contain scripts, by its file extension.
 pub(super) fn picture_type(key: &str) -> Option<&'static str> {
     let (_, ending) = key.rsplit_once('.')?;
     Some(match ending.to_ascii_lowercase().as_str() {
@@ -36,7 +36,7 @@ pub(super) fn picture_type(key: &str) -> Option<&'static str> {
     })
 }
 
-/// Sends an object to be saved.
+/// Sends an object as a download.
 pub(in crate::console) async fn get(
     State(app): State<App>,
     Path(bucket): Path<String>,
@@ -45,7 +45,7 @@ pub(in crate::console) async fn get(
     send(&app, &bucket, &asked, false).await
 }
 
-/// Sends a picture to be shown.
+/// Sends a picture for display.
 pub(in crate::console) async fn view(
     State(app): State<App>,
     Path(bucket): Path<String>,
@@ -104,10 +104,10 @@ pub(in crate::console) async fn delete(
     Ok(back(&bucket, form.raw("prefix").unwrap_or_default(), "deleted"))
 }
 
-/// What a form for files says beside them.
+/// The text fields of an upload form.
 const TEXTS: Texts = &[("prefix", 1024)];
 
-/// Files of one form.
+/// The most files in one form.
 const MOST_FILES: usize = 1000;
 
 /// Stores files.
@@ -129,7 +129,7 @@ pub(in crate::console) async fn upload(
             }
             Part::File(file) => file,
         };
-        // Those without a name count too: a browser sends one where no file was chosen, and nobody sends them for ever.
+        // Files without a name count as well: browsers send one if no file was chosen, but never many.
         parts += 1;
         if parts > MOST_FILES {
             return Err(Refusal::invalid(format!("there are more than {MOST_FILES} files"), "send fewer at once"));
@@ -140,7 +140,7 @@ pub(in crate::console) async fn upload(
         }
         sent += 1;
         let key = format!("{prefix}{name}");
-        // Before its bytes are taken.
+        // Checked before the bytes are read.
         creatable(&key)?;
         note.key(&key);
         app.storage.refuse_change(&bucket, &key, Change::Store).await?;

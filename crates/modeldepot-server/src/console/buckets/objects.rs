@@ -1,4 +1,4 @@
-//! One level of a bucket: its folders and objects, as a list or as pictures.
+//! One level of a bucket: its folders and objects, as a list or as thumbnails.
 
 use axum::extract::{Path, State};
 use maud::{Markup, html};
@@ -20,12 +20,13 @@ use crate::state::App;
 /// Folders and objects on one page.
 const ROWS: u16 = 200;
 
-/// The largest picture that is shown in a list, in bytes: it is sent whole, and scaled by the browser.
+/// The largest picture shown as a thumbnail, in bytes: it is sent in full and scaled by the browser.
 const PICTURE: u64 = 4 * 1024 * 1024;
 
-/// Returns true for an object that is offered for deletion. What lies in a version's folder or among modeldepot's records
-/// is not, nor what lies in the models' bucket beside their folder: that is somebody else's. Whether it may be deleted all
-/// the same, [`modeldepot::ModelStorage::refuse_change`] decides.
+/// Returns true if deleting the object is offered. It is not for versions and modeldepot's records, nor for objects of
+/// the models bucket outside the models folder, which belong to someone else.
+/// [`modeldepot::ModelStorage::refuse_change`] decides whether an object may be deleted. the same,
+/// [`modeldepot::ModelStorage::refuse_change`] decides.
 fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
     if bucket != app.storage.bucket() {
         return true;
@@ -34,7 +35,7 @@ fn may_touch(app: &App, bucket: &BucketName, key: &str) -> bool {
     ours.is_some_and(|key| !key.starts_with(".depot/") && key.parse::<ObjectKey>().is_err())
 }
 
-/// Returns where an object is fetched; with `view`, to be shown.
+/// Returns the URL of an object; with `view`, for display.
 fn object_href(bucket: &BucketName, key: &str, view: bool) -> String {
     let path = format!("/buckets/{bucket}/{}", if view { "view" } else { "object" });
     format!("{path}?key={}", utf8_percent_encode(key, NON_ALPHANUMERIC))
@@ -47,7 +48,7 @@ pub(in crate::console) async fn get(
     asked: Asked,
 ) -> Result {
     let bucket = known(&app, &bucket)?;
-    // As it was written: a prefix may end in a blank.
+    // Unchanged: a prefix may end with a space.
     let prefix = asked.raw("prefix").unwrap_or_default();
     let listed = app.storage.client().list_level(&bucket, prefix, asked.get("next"), ROWS).await.map_err(of_address)?;
     let pictures = listed.objects.iter().filter(|object| is_picture(object)).count();
@@ -183,7 +184,7 @@ fn content(
     }
 }
 
-/// Says why nothing in a folder of the models' bucket is offered for deletion.
+/// Explains why deleting is not offered in a folder of the models bucket.
 fn undeleted(app: &App, folder: &str) -> String {
     let depot = app.storage.prefix();
     match depot.within(folder) {

@@ -1,4 +1,4 @@
-//! A chart as a file of its own.
+//! A chart as a stand-alone file.
 
 use maud::{Render as _, html};
 
@@ -6,12 +6,12 @@ use super::plot::{COLORS, HEIGHT, WIDTH, inner, said};
 use super::{Chart, Line};
 use crate::console::shown::short;
 
-/// How high the title and the legend are.
+/// Returns the height of the title and the legend.
 fn head(lines: usize) -> f64 {
     if lines > 1 { 30.0 + 18.0 * lines.div_ceil(2) as f64 } else { 30.0 }
 }
 
-/// Returns the whole document.
+/// Returns the SVG document.
 pub(super) fn svg(chart: &Chart, lines: &[Line]) -> String {
     let head = head(lines.len());
     let height = HEIGHT + head;

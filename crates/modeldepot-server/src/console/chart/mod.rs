@@ -1,7 +1,7 @@
 //! Charts: lines over epochs or versions, as SVG.
 //!
-//! A chart is drawn once and shown twice: in a page, where the stylesheet gives it the colours of the theme, and as a file
-//! for itself, where its own attributes do. `docs/decisions/2026-11-24-charts.md` says why no crate draws it.
+//! A chart is drawn the same way for two uses: in a page, where the stylesheet sets the theme's colors, and as a
+//! stand-alone file, which has its own. `docs/decisions/2026-11-24-charts.md` explains why no crate draws it.
 
 mod file;
 mod plot;
@@ -15,28 +15,28 @@ pub(super) use self::sparkline::sparkline;
 use self::thin::thinned;
 use super::shown::{number, short, shown};
 
-/// How many lines of the values the table below a chart has at most.
+/// The most rows in the table of values below a chart.
 const TABLE: usize = 400;
 
-/// A chart of lines.
+/// A line chart.
 pub(super) struct Chart {
-    /// Its name in the page: letters and `-`.
+    /// Its id in the page: letters, digits and `-`.
     pub(super) id: &'static str,
     pub(super) title: String,
-    /// What is counted from left to right.
+    /// The horizontal axis.
     pub(super) x: X,
-    /// What is measured from bottom to top.
+    /// The title of the vertical axis.
     pub(super) y_name: String,
     pub(super) lines: Vec<Line>,
-    /// Where it is had as a file of its own.
+    /// The URL of the chart as a file.
     pub(super) href: String,
 }
 
-/// What a chart goes over.
+/// The kind of horizontal axis.
 pub(super) enum X {
-    /// Numbers, under the name of their axis.
+    /// Numbers, with the axis title.
     Numbers(&'static str),
-    /// Names, at 0, 1, 2, …
+    /// Names at 0, 1, 2, …, with the axis title.
     Names(&'static str, Vec<String>),
 }
 
@@ -44,12 +44,12 @@ pub(super) enum X {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Line {
     pub(super) name: String,
-    /// Which of the five colours it has.
+    /// The index of its color, one of five.
     pub(super) color: usize,
     pub(super) dashed: bool,
-    /// In ascending order of the first; all finite.
+    /// Points in ascending order of x; all finite.
     pub(super) points: Vec<(f64, f64)>,
-    /// The place that matters most, by its first number.
+    /// The x value of the best point.
     pub(super) best: Option<f64>,
 }
 
@@ -60,7 +60,7 @@ impl X {
         }
     }
 
-    /// Returns what the place that matters most is called.
+    /// Returns the name of the best point.
     fn best(&self) -> &'static str {
         match self {
             X::Numbers("epoch") => "best epoch",
@@ -68,7 +68,7 @@ impl X {
         }
     }
 
-    /// Returns what stands at a place.
+    /// Returns the label of an x value.
     fn at(&self, x: f64) -> String {
         match self {
             X::Numbers(_) => number(x),
@@ -78,12 +78,12 @@ impl X {
 }
 
 impl Chart {
-    /// Returns true when there is nothing to draw.
+    /// Returns true if there is nothing to draw.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.points.is_empty())
     }
 
-    /// Returns the figure: legend, plot, downloads, and the values as a table.
+    /// Returns the figure: legend, plot, download links, and the values as a table.
     pub(super) fn figure(&self) -> Markup {
         let lines: Vec<Line> = self.lines.iter().map(thinned).collect();
         let caption = format!("{}-caption", self.id);
@@ -120,7 +120,7 @@ impl Chart {
         }
     }
 
-    /// Returns what the script needs to tell the values at a place: JSON, in an attribute.
+    /// Returns the values for the script that shows those under the pointer: JSON for an attribute.
     fn readings(&self, lines: &[Line]) -> String {
         let frame = plot::Frame::of(self, lines);
         let mut xs: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|point| point.0)).collect();
@@ -178,14 +178,14 @@ impl Chart {
         }
     }
 
-    /// Returns the chart as a file of its own, in the light colours on white.
+    /// Returns the chart as a stand-alone file, in light colors on white.
     pub(super) fn file(&self) -> String {
         let lines: Vec<Line> = self.lines.iter().map(thinned).collect();
         file::svg(self, &lines)
     }
 }
 
-/// Returns the short stroke that shows how a line looks.
+/// Returns the sample stroke of a line for the legend.
 fn key(line: &Line) -> Markup {
     html! {
         svg.key width="22" height="10" aria-hidden="true" focusable="false" {

@@ -1,4 +1,4 @@
-//! The plot itself: grid, axes, lines, the best place.
+//! The plot: grid, axes, lines and the best point.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 
-/// The light colours, for where no stylesheet is. The stylesheet has them again, and the dark ones.
+/// The light colors, for files without a stylesheet. The stylesheet repeats them and adds the dark ones.
 pub(super) const COLORS: [&str; 5] = ["#1d6fb8", "#c2570c", "#177a4c", "#9b3fa8", "#806200"];
 
 /// The two scales.
@@ -48,7 +48,7 @@ pub(super) fn svg(chart: &Chart, lines: &[Line]) -> Markup {
     }
 }
 
-/// Returns what the chart shows in a sentence.
+/// Returns a sentence that describes the chart, for screen readers.
 pub(super) fn said(chart: &Chart, lines: &[Line]) -> String {
     let mut text = format!("{}: {} over {}.", chart.title, chart.y_name, chart.x.name());
     for line in lines {
@@ -76,7 +76,7 @@ pub(super) fn inner(chart: &Chart, lines: &[Line]) -> Markup {
             }
             @for (index, (x, text)) in ticks(&chart.x, &frame.x, lines).into_iter().rev().enumerate() {
                 @let (x, anchor) = anchored(frame.x.place(x), &text);
-                // Where the letters are larger, on a narrow screen, every second one has to do.
+                // On narrow screens, where letters are larger, every second label is hidden.
                 text.minor[index % 2 == 1] x=(at(x)) y=(bottom + 17.0) text-anchor=(anchor) { (text) }
             }
             text.axis x=(f64::midpoint(left, right)) y=(HEIGHT - 6.0) text-anchor="middle" { (chart.x.name()) }
@@ -118,7 +118,7 @@ fn best(line: &Line, frame: &Frame, bottom: f64) -> Markup {
     }
 }
 
-/// Returns the marks below: as many as there is room for.
+/// Returns the tick labels of the horizontal axis: as many as fit.
 fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
     match x {
         X::Numbers(_) => {
@@ -127,7 +127,7 @@ fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
             ticks.into_iter().map(|tick| (tick, label(tick, decimals))).collect()
         }
         X::Names(_, names) => {
-            // The first, the last, and what is between at even steps.
+            // The first, the last, and evenly spaced ones in between.
             let longest = names.iter().map(|name| name.chars().count().min(18)).max().unwrap_or(1);
             let room = ((WIDTH - LEFT - RIGHT) / (longest as f64 * 7.0 + 16.0)).floor().clamp(1.0, 12.0) as usize;
             let last = names.len().saturating_sub(1);
@@ -138,7 +138,7 @@ fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
     }
 }
 
-/// Returns where a text below a place stands, and how: one at the edge must not be cut off.
+/// Returns the position and anchor of a label, so that it is not cut off at the edges.
 fn anchored(place: f64, text: &str) -> (f64, &'static str) {
     let half = text.chars().count() as f64 * 3.6;
     if place + half > WIDTH {
@@ -150,7 +150,7 @@ fn anchored(place: f64, text: &str) -> (f64, &'static str) {
     }
 }
 
-/// Returns a place with a tenth of precision.
+/// Rounds a coordinate to a tenth.
 fn at(place: f64) -> f64 {
     (place * 10.0).round() / 10.0
 }

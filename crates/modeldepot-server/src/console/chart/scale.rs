@@ -1,6 +1,6 @@
-//! From values to places on the paper, and the numbers at the axes.
+//! Scales from values to coordinates, and the numbers on the axes.
 
-/// Values beyond this are drawn at the edge: the difference of two larger ones is no number.
+/// Larger values are drawn at the edge: their differences would overflow.
 const LARGEST: f64 = 1e300;
 
 /// A linear scale from `low..=high` to `start..=end`.
@@ -13,8 +13,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Makes a scale for the values, from `start` to `end` on the paper. `air` is the share of the range that is left
-    /// free on both sides.
+    /// Creates a scale that maps the values to `start..=end`. `air` is the share of the range left free on both
+    /// sides.
     pub(super) fn over(values: impl Iterator<Item = f64>, air: f64, start: f64, end: f64) -> Scale {
         let bounds = values.map(bounded).fold(None, |found: Option<(f64, f64)>, value| {
             Some(found.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
@@ -24,13 +24,13 @@ impl Scale {
         Scale { low: low - free, high: high + free, start, end }
     }
 
-    /// Returns where a value lies on the paper.
+    /// Returns the coordinate of a value.
     pub(super) fn place(&self, value: f64) -> f64 {
         let share = (bounded(value) - self.low) / (self.high - self.low);
         self.start + share * (self.end - self.start)
     }
 
-    /// Returns about `wanted` round numbers within the scale, and how many decimals they need. With `whole`, integers.
+    /// Returns about `wanted` round numbers within the scale, and the decimals they need. With `whole`, integers only.
     pub(super) fn ticks(&self, wanted: u32, whole: bool) -> (Vec<f64>, usize) {
         let rough = (self.high - self.low) / f64::from(wanted.max(1));
         let magnitude = 10f64.powf(rough.log10().floor());
@@ -42,7 +42,7 @@ impl Scale {
         let first = (self.low / step).ceil();
         let ticks = (0..40).map(|index| (first + f64::from(index)) * step).take_while(|tick| *tick <= self.high);
         let decimals = if step >= 1.0 { 0 } else { (-step.log10()).ceil().clamp(0.0, 12.0) as usize };
-        // Adding nothing turns the -0 that rounding makes into 0.
+        // Adding zero turns a rounded -0 into 0.
         (ticks.map(|tick| tick + 0.0).collect(), decimals)
     }
 }
@@ -51,7 +51,7 @@ fn bounded(value: f64) -> f64 {
     value.clamp(-LARGEST, LARGEST)
 }
 
-/// Returns the number of a tick as it is written: in full while it is short.
+/// Formats a tick: in full if that is short.
 pub(super) fn label(tick: f64, decimals: usize) -> String {
     if tick != 0.0 && (tick.abs() >= 1e6 || (tick.abs() < 1e-4)) {
         format!("{tick:.1e}")

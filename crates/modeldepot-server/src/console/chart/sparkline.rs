@@ -1,4 +1,4 @@
-//! A line as small as a word.
+//! A word-sized chart.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::scale::Scale;
 const WIDTH: f64 = 96.0;
 const HEIGHT: f64 = 24.0;
 
-/// Returns how a metric went over the last versions, the latest at the right. Nothing for less than two.
+/// Draws a metric over the last versions, the latest on the right. Empty for fewer than two values.
 pub(in crate::console) fn sparkline(metric: &str, values: &[f64]) -> Markup {
     let (Some(first), Some(last), true) = (values.first(), values.last(), values.len() > 1) else { return html! {} };
     let x = Scale::over([0.0, (values.len() - 1) as f64].into_iter(), 0.0, 3.0, WIDTH - 4.0);

@@ -1,11 +1,11 @@
-//! Thins lines with more points than pixels.
+//! Thins out lines with more points than pixels.
 
 use super::Line;
 
-/// Points of a line that are drawn at most. A chart is about six hundred places wide.
+/// The most points drawn of a line. A chart is about six hundred pixels wide.
 const MOST: usize = 500;
 
-/// Returns a line with at most [`MOST`] points: of each stretch the lowest and the highest, so that no peak is lost, and
+/// Returns a line with at most [`MOST`] points: the lowest and highest of each section, so that no peak is lost, and
 /// always the best.
 pub(super) fn thinned(line: &Line) -> Line {
     if line.points.len() <= MOST {

@@ -1,4 +1,4 @@
-//! A version: its curves, files, checksums and manifest, how to fetch, share, verify and delete it.
+//! A version: its curves, files, checksums and manifest, and how to fetch, share, verify and delete it.
 
 mod share;
 mod snippets;
@@ -40,14 +40,14 @@ pub(super) async fn get(
 fn notice(asked: &Asked) -> Markup {
     html! {
         @match asked.get("published") {
-            Some("now") => div.notice role="status" { p { "Published, and every byte is what was sent." } },
+            Some("now") => div.notice role="status" { p { "Published: every file was stored as it was sent." } },
             Some("already") => div.notice role="status" { p { "The same content was published under this version before." } },
             _ => {},
         }
     }
 }
 
-/// What a page of a version shows beside the version.
+/// What the page shows besides the version itself.
 struct Shown {
     notice: Markup,
     shared: Option<Shared>,
@@ -87,9 +87,9 @@ async fn page(
     Ok(page.below(model.as_str(), href::model(model)).here(version.as_str()))
 }
 
-/// Says which files are missing, before anybody fetches the version.
+/// Lists missing files, before anyone fetches the version.
 fn damage(found: &Description) -> Markup {
-    /// Files that are named.
+    /// The most files listed.
     const NAMED: usize = 20;
     html! {
         @if !found.damaged.is_empty() {
@@ -127,7 +127,7 @@ fn head(found: &Description, latest: bool) -> Markup {
                     (manifest.model_name) span.muted { "@" } (manifest.version)
                     @if latest { " " span.tag.key { "latest" } }
                     @if manifest.files.is_none() {
-                        " " span.tag title="Written by the Python pipeline, which publishes a digest of the model file alone" { "original" }
+                        " " span.tag title="Published by the Python pipeline, which records a digest of the model file only" { "Python pipeline" }
                     }
                 }
                 ul.facts {
@@ -246,7 +246,7 @@ fn record(found: &Description, model: &ModelName, version: &Version) -> Markup {
     }
 }
 
-/// Returns the text with what no eye sees spelled out, but for the ends of its lines; the first 64 kB.
+/// Spells out invisible characters except line ends, in the first 64 kB.
 fn lines(text: &str) -> String {
     let end = text.char_indices().nth(64_000).map_or(text.len(), |(at, _)| at);
     let lines: Vec<String> = text[..end].lines().map(|line| short(line, 4000)).collect();

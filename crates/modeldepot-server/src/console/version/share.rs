@@ -19,18 +19,18 @@ use crate::console::visitor::Visitor;
 use crate::links;
 use crate::state::App;
 
-/// How long a link may last.
+/// The lifetimes offered for a link.
 const LIVES: [(u64, &str); 5] =
     [(900, "15 minutes"), (3600, "1 hour"), (86_400, "1 day"), (259_200, "3 days"), (604_800, "7 days")];
 
-/// A link that was made.
+/// A new link.
 pub(super) struct Shared {
     url: String,
     file: ArtifactPath,
     until: OffsetDateTime,
 }
 
-/// Makes a link, and shows the version with it.
+/// Creates a link, and shows the version with it.
 pub(in crate::console) async fn post(
     State(app): State<App>,
     Path((model, version)): Path<(String, String)>,

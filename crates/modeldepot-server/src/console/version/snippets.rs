@@ -36,7 +36,7 @@ pub(super) fn section(found: &Description, headers: &HeaderMap) -> Result<Markup
     })
 }
 
-/// A host that may stand in a line that somebody pastes into a shell.
+/// Returns true if a host is safe in a line that people paste into a shell.
 fn is_plain(host: &str) -> bool {
     host.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | ':' | '[' | ']'))
 }

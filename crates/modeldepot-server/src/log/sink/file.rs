@@ -4,13 +4,13 @@ use std::fs::{File, Metadata};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// A file that is open for appending.
+/// A file open for appending.
 #[derive(Debug)]
 pub(super) struct Open {
-    /// None for standard error.
+    /// `None` for standard error.
     path: Option<PathBuf>,
     file: File,
-    /// A line was cut short: the next one begins on a line of its own.
+    /// The last line was cut short, so the next one has to start on a new line.
     torn: bool,
 }
 
@@ -19,7 +19,7 @@ impl Open {
         Ok(Open { path: Some(path.to_owned()), file: append(path)?, torn: false })
     }
 
-    /// Opens standard error, without the lock that everybody else who writes there needs.
+    /// Opens standard error without the lock that all other code writing to it needs.
     pub(super) fn stderr() -> io::Result<Open> {
         #[cfg(unix)]
         let stderr = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?;
@@ -57,7 +57,7 @@ impl Open {
         Err(io::ErrorKind::StorageFull.into())
     }
 
-    /// Opens the file that is at the path now.
+    /// Opens the file that is now at the path.
     pub(super) fn again(&mut self) -> io::Result<()> {
         if let Some(path) = &self.path {
             (self.file, self.torn) = (append(path)?, false);
@@ -94,7 +94,7 @@ fn append(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // What has become a pipe meanwhile is not waited for.
+        // Do not block if it has become a pipe.
         options.mode(0o600).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     }
     let file = options.open(path)?;
@@ -104,7 +104,7 @@ fn append(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Refuses everything but files and devices of characters: a pipe has a reader to wait for.
+/// Refuses everything but files and character devices: opening a pipe waits for its reader.
 fn refuse_others(found: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     let is_device = std::os::unix::fs::FileTypeExt::is_char_device(&found.file_type());

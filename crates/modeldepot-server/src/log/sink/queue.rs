@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use super::file::Open;
 
-/// The most bytes that wait.
+/// The most bytes in the queue.
 const MOST: usize = 4 << 20;
 
-/// What a line takes beside its text.
+/// The size of a line besides its text.
 const EACH: usize = 64;
 
-/// The least time between two warnings.
+/// The minimum time between two warnings.
 const PACE: Duration = Duration::from_secs(60);
 
-/// Lines on their way to the thread that writes them.
+/// Lines on their way to the writing thread.
 #[derive(Debug)]
 pub(super) struct Queue {
-    /// None for standard error, where nothing is said of lines that are lost there.
+    /// `None` for standard error, where lost lines are not reported.
     path: Option<PathBuf>,
     state: Mutex<State>,
-    /// There is something to write, or never will be again.
+    /// Signals that there is something to write, or that the queue was closed.
     came: Condvar,
-    /// Something was written.
+    /// Signals that something was written.
     went: Condvar,
 }
 
@@ -33,14 +33,14 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Next>,
     bytes: usize,
-    /// What ever was to be done, and what of it is.
+    /// The number of entries queued so far, and of those completed.
     begun: u64,
     done: u64,
     closed: bool,
-    /// Lines lost since it was last said.
+    /// Lines lost since the last warning.
     lost: u64,
     told: Option<Instant>,
-    /// Lines for which there was no room.
+    /// Lines dropped because the queue was full.
     dropped: u64,
 }
 
@@ -77,7 +77,7 @@ impl Queue {
 
     pub(super) fn reopen(&self) {
         let mut state = self.state();
-        // Once is enough.
+        // One is enough.
         if !matches!(state.waiting.back(), Some(Next::Reopen)) {
             state.begun += 1;
             state.waiting.push_back(Next::Reopen);
@@ -85,7 +85,7 @@ impl Queue {
         }
     }
 
-    /// Lets the thread end once it has written everything.
+    /// Lets the thread end after writing everything.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.came.notify_one();
@@ -101,7 +101,7 @@ impl Queue {
         state.done >= begun
     }
 
-    /// Writes what comes, until the queue is closed and empty.
+    /// Writes lines until the queue is closed and empty.
     pub(super) fn write(&self, mut open: Open) {
         loop {
             let state = self.state();
@@ -109,7 +109,7 @@ impl Queue {
             let mut state = self.came.wait_while(state, waits).unwrap_or_else(PoisonError::into_inner);
             let Some(next) = state.waiting.pop_front() else { return };
             drop(state);
-            // Where it cannot be opened again the old file is written on.
+            // If the file cannot be reopened, keep writing to the old one.
             if (matches!(next, Next::Reopen) || !open.is_in_place())
                 && let Err(error) = open.again()
             {
@@ -129,7 +129,7 @@ impl Queue {
         }
     }
 
-    /// Counts a line that is lost, and says so from time to time.
+    /// Counts a lost line, and warns from time to time.
     fn lose(&self, error: &io::Error) {
         self.state().lost += 1;
         self.tell("log lines were lost", error);
@@ -147,7 +147,7 @@ impl Queue {
         tracing::warn!(log = %path.display(), %error, lines, "{what}");
     }
 
-    /// Returns whether a loss was said, and how many there were since.
+    /// Returns whether a loss was reported, and how many lines were lost since.
     #[cfg(test)]
     pub(super) fn lost(&self) -> (bool, u64) {
         let state = self.state();

@@ -30,8 +30,8 @@ pub enum Reason {
     Secret,
     /// Data of a version control system.
     Repository,
-    /// Left by an editor, an operating system or an interpreter.
-    Litter,
+    /// A temporary file of an editor, an operating system or an interpreter.
+    Temporary,
     /// Created by modeldepot.
     Own,
 }
@@ -39,7 +39,7 @@ pub enum Reason {
 impl Reason {
     /// Lists all reasons.
     pub const ALL: [Reason; 6] =
-        [Reason::Excluded, Reason::Hidden, Reason::Secret, Reason::Repository, Reason::Litter, Reason::Own];
+        [Reason::Excluded, Reason::Hidden, Reason::Secret, Reason::Repository, Reason::Temporary, Reason::Own];
 
     /// Returns the reason as spelled in JSON.
     pub fn word(self) -> &'static str {
@@ -48,7 +48,7 @@ impl Reason {
             Reason::Hidden => "hidden",
             Reason::Secret => "secret",
             Reason::Repository => "repository",
-            Reason::Litter => "litter",
+            Reason::Temporary => "temporary",
             Reason::Own => "modeldepot",
         }
     }
@@ -92,7 +92,7 @@ const KEYS: &[&str] = &["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_xmss"]
 
 const REPOSITORIES: &[&str] = &[".git", ".hg", ".svn", ".bzr", ".jj", "cvs"];
 
-const LITTER: &[&str] = &[
+const TEMPORARY: &[&str] = &[
     "*~",
     "*.swp",
     "*.swo",
@@ -124,8 +124,8 @@ pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reas
         Some(Reason::Secret)
     } else if any(REPOSITORIES) {
         Some(Reason::Repository)
-    } else if any(LITTER) {
-        Some(Reason::Litter)
+    } else if any(TEMPORARY) {
+        Some(Reason::Temporary)
     } else {
         (name.starts_with('.') && !include_hidden).then_some(Reason::Hidden)
     }
@@ -258,7 +258,7 @@ mod tests {
                     ".ipynb_checkpoints",
                     "desktop.ini",
                 ],
-                Some(Reason::Litter),
+                Some(Reason::Temporary),
             ),
         ] {
             for name in names {

@@ -39,7 +39,7 @@ impl ResumeState {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         }
-        builder.create(folder).map_err(Error::io("make the folder", folder))?;
+        builder.create(folder).map_err(Error::io("create the folder", folder))?;
         let name = blake3::hash(subject.as_bytes()).to_hex();
         let path = folder.join(format!("push-{}.json", &name[..32]));
         let mut file = options

@@ -1,6 +1,7 @@
-//! HTML forms with a file: `multipart/form-data`, read as it comes.
+//! HTML forms with a file: `multipart/form-data`, read as a stream.
 //!
-//! The fields before the file are kept and bounded; the file is handed on piece by piece. S3 ignores what follows it.
+//! The fields before the file are kept, within limits; the file is passed on piece by piece. S3 ignores what follows
+//! it.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use memchr::memmem;
 
-/// The most that all fields before the file take, names and heads included. S3 takes 20 kB.
+/// The largest total size of the fields before the file, names and headers included. S3 allows 20 kB.
 const MAX_FIELDS: usize = 64 << 10;
 
 /// The most fields.
@@ -25,7 +26,7 @@ const MAX_HEAD: usize = 8 << 10;
 /// The longest boundary that RFC 2046 allows.
 const MAX_BOUNDARY: usize = 70;
 
-/// What may follow the file. It is read, so that the client gets to read the answer.
+/// How much may follow the file. It is read, so that the client gets to read the answer.
 const MAX_REST: usize = 64 << 10;
 
 /// How long a client may pause.
@@ -55,9 +56,9 @@ pub(crate) enum FormError {
 /// A form up to its file.
 #[derive(Debug)]
 pub(crate) struct Form<S> {
-    /// Names in small letters.
+    /// Fields by lowercase name.
     pub(crate) fields: Vec<(String, String)>,
-    /// The name of the file, as the sender's system calls it.
+    /// The file's name on the sender's system.
     pub(crate) filename: String,
     pub(crate) file: FileBody<S>,
 }
@@ -66,7 +67,7 @@ pub(crate) struct Form<S> {
 #[derive(Debug)]
 pub(crate) struct FileBody<S> {
     inner: S,
-    /// The line end, two dashes and the boundary.
+    /// Finds CRLF, two dashes and the boundary.
     delimiter: memmem::Finder<'static>,
     buffer: BytesMut,
     state: State,
@@ -80,7 +81,7 @@ enum State {
     Done,
 }
 
-/// Returns the boundary that a content type names.
+/// Returns the boundary in a content type.
 pub(crate) fn boundary(content_type: &str) -> Result<String, FormError> {
     let mut parameters = content_type.split(';');
     let kind = parameters.next().unwrap_or_default().trim();
@@ -108,7 +109,7 @@ where
     /// Reads a form up to its file.
     pub(crate) async fn read(inner: S, boundary: &str) -> Result<Self, FormError> {
         let delimiter = format!("\r\n--{boundary}");
-        // A form begins with a boundary, and each boundary with a line end.
+        // A form begins with a boundary, and every boundary with a line end.
         let mut body = FileBody {
             inner,
             delimiter: memmem::Finder::new(delimiter.as_bytes()).into_owned(),
@@ -163,9 +164,9 @@ where
         }
     }
 
-    /// Takes what comes before the next boundary, and the boundary.
+    /// Takes what precedes the next boundary, and consumes the boundary.
     async fn until(&mut self, most: usize) -> Result<Bytes, FormError> {
-        // What was searched is not searched again, whatever the size of the pieces that it comes in.
+        // No byte is searched twice, however small the pieces.
         let mut searched = 0;
         loop {
             if let Some(at) = self.delimiter.find(&self.buffer[searched..]).map(|at| searched + at) {
@@ -181,7 +182,7 @@ where
         }
     }
 
-    /// Takes the end of a boundary's line. Returns true after the last boundary.
+    /// Consumes the rest of a boundary's line. Returns true after the last boundary.
     async fn is_last(&mut self) -> Result<bool, FormError> {
         while self.buffer.len() < 2 {
             self.more().await?;
@@ -212,7 +213,7 @@ where
         }
     }
 
-    /// Reads no more than this of what is left, so that the client gets to read an answer.
+    /// Reads at most `most` bytes of the remainder, so that the client gets to read the answer.
     pub(crate) async fn drain(&mut self, most: u64) {
         let mut read = 0;
         while read < most {
@@ -245,14 +246,14 @@ where
                         }
                         continue;
                     }
-                    // The end may be the beginning of a boundary.
+                    // The last bytes may be the start of a boundary.
                     let sure = (this.buffer.len() + 1).saturating_sub(this.delimiter.needle().len());
                     if sure > 0 {
                         return Poll::Ready(Some(Ok(this.buffer.split_to(sure).freeze())));
                     }
                 }
                 State::Rest => {
-                    // More than a form holds after its file is not waited for.
+                    // Do not wait for more than may follow a file.
                     this.rest += this.buffer.len();
                     this.buffer.clear();
                     if this.rest > MAX_REST {
@@ -277,7 +278,7 @@ where
     }
 }
 
-/// Returns the name of a part, in small letters, and that of its file.
+/// Returns a field's name in lowercase, and the name of its file.
 fn disposition(head: &str) -> Option<(String, Option<String>)> {
     let line = head.split("\r\n").find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -305,7 +306,7 @@ fn disposition(head: &str) -> Option<(String, Option<String>)> {
     Some((name?.to_ascii_lowercase(), filename))
 }
 
-/// Takes a value with or without quotes. Browsers escape a quote in a name as `%22`, others with a backslash.
+/// Takes a value with or without quotes. Browsers escape a quote as `%22`, other clients with a backslash.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let Some(inner) = text.strip_prefix('"') else {
         let end = text.find(';').unwrap_or(text.len());
@@ -316,7 +317,7 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     while let Some((at, c)) = chars.next() {
         match c {
             '"' => return Some((value.replace("%22", "\""), &inner[at + 1..])),
-            // A path of Windows is not escaped by those that send one.
+            // Clients that send Windows paths do not escape the backslashes.
             '\\' if inner[at + 1..].starts_with('"') => {
                 chars.next();
                 value.push('"');
