@@ -8,6 +8,7 @@ pub(crate) mod endpoint;
 pub(crate) mod note;
 mod of;
 mod samples;
+mod similar;
 
 use crate::model::name::{ArtifactPath, BucketName, ModelName, Version};
 use crate::model::prefix::KeyPrefix;
@@ -22,6 +23,8 @@ pub(crate) use self::of::history;
 pub use self::of::setting;
 #[doc(hidden)]
 pub use self::samples::samples;
+pub use self::similar::misspelled;
+pub(crate) use self::similar::similar;
 
 /// What to do next.
 ///
