@@ -56,6 +56,21 @@ def test_the_round(storage: ModelStorage, model: Path) -> None:
     asyncio.run(round_trip())
 
 
+class Began:
+    """Waits until a transfer moves, again and again."""
+
+    def __init__(self) -> None:
+        self.moved = asyncio.Event()
+
+    def see(self, done: int, total: int) -> None:
+        self.moved.set()
+
+    async def __call__(self, task: asyncio.Task[Any]) -> None:
+        self.moved.clear()
+        await asyncio.wait_for(self.moved.wait(), 60)
+        assert not task.done()
+
+
 def test_the_loop_runs_meanwhile_and_progress_comes_in_it(storage: ModelStorage, large: Path) -> None:
     async def push() -> None:
         depot = AsyncModelStorage(limit_rate=20_000_000)
@@ -85,7 +100,6 @@ def test_a_cancelled_push_leaves_no_version(storage: ModelStorage, large: Path) 
         depot = AsyncModelStorage(limit_rate=4_000_000)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(depot.upload_model(large, "m", "1"), 0.7)
-        await asyncio.sleep(0.2)
         assert await AsyncModelStorage().models() == []
 
     asyncio.run(cancel())
@@ -124,6 +138,7 @@ def test_nothing_is_done_before_it_is_awaited(storage: ModelStorage, model: Path
     async def never() -> None:
         depot = AsyncModelStorage()
         depot.upload_model(model, "m", "1").close()
+        # Nothing tells that nothing will happen.
         await asyncio.sleep(0.2)
         assert await depot.models() == []
 
@@ -137,15 +152,15 @@ def test_a_task_that_is_cancelled_stops_its_transfer(storage: ModelStorage, larg
 
     async def cancel() -> None:
         depot = AsyncModelStorage(limit_rate=4_000_000)
+        began = Began()
         coroutines: list[Any] = [
-            depot.download_model("m", local_dir="back"),
-            depot.verify("m"),
-            depot.load("pickled", allow_pickle=True),
+            depot.download_model("m", local_dir="back", progress=began.see),
+            depot.verify("m", progress=began.see),
+            depot.load("pickled", allow_pickle=True, progress=began.see),
         ]
         for coroutine in coroutines:
             task = asyncio.create_task(coroutine)
-            await asyncio.sleep(0.4)
-            assert not task.done()
+            await began(task)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -179,8 +194,9 @@ def test_objects_from_memory(storage: ModelStorage) -> None:
 def test_a_block_ends_what_still_runs(storage: ModelStorage, large: Path) -> None:
     async def block() -> None:
         async with AsyncModelStorage(limit_rate=4_000_000) as depot:
-            pushing = asyncio.create_task(depot.upload_model(large, "m", "1"))
-            await asyncio.sleep(0.4)
+            began = Began()
+            pushing = asyncio.create_task(depot.upload_model(large, "m", "1", progress=began.see))
+            await began(pushing)
         with pytest.raises(asyncio.CancelledError):
             await pushing
         with pytest.raises(InvalidError, match="this storage is closed"):

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modeldepot import ModelStorage, S3Client
+
+from .waiting import wait_for_a_push, wait_until
 
 # Slow enough to be interrupted: 20 MiB at 4 MB/s.
 RATE = 4_000_000
@@ -28,8 +29,7 @@ def interrupt_in_the_middle(call: Any) -> None:
     seen: dict[int, int] = {}
 
     def interrupt() -> None:
-        while not seen:
-            time.sleep(0.01)
+        wait_until(lambda: bool(seen))
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt, daemon=True)
@@ -90,9 +90,9 @@ def test_a_script_that_is_interrupted_ends_as_python_scripts_do(storage: ModelSt
     arguments = [sys.executable, "-c", textwrap.dedent(script)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "begun\n"
-        time.sleep(0.8)
+        wait_for_a_push(storage)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert storage.models() == []

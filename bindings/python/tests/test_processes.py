@@ -17,6 +17,8 @@ import pytest
 
 from modeldepot import ModelStorage
 
+from .waiting import wait_for_a_push
+
 
 def test_many_threads_share_one_storage(storage: ModelStorage, model: Path, tmp_path: Path) -> None:
     def round_trip(index: int) -> bytes:
@@ -36,7 +38,7 @@ def test_other_threads_run_while_one_waits(storage: ModelStorage, large: Path) -
     def count() -> None:
         while not stop.is_set():
             ticks[0] += 1
-            time.sleep(0.001)
+            time.sleep(0.001)  # A thread that works now and then.
 
     thread = threading.Thread(target=count)
     thread.start()
@@ -86,7 +88,7 @@ def test_a_fork_in_the_middle_of_a_transfer(storage: ModelStorage, large: Path, 
     slow = ModelStorage(limit_rate=20_000_000)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         push = pool.submit(slow.upload_model, large, "large", "1")
-        time.sleep(0.3)
+        wait_for_a_push(storage)
         process = os.fork()
         if process == 0:
             slow.upload_model(model, "small", "1")
@@ -149,12 +151,9 @@ def test_the_command_ends_by_ctrl_c(storage: ModelStorage, large: Path) -> None:
     command = str(Path(sys.executable).parent / "modeldepot")
     arguments = [command, "--limit-rate", "4M", "push", "m", str(large)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        # A push holds its lease from before the first byte: by then the command listens for signals.
-        until = time.monotonic() + 60
-        while not storage.client.list_objects(storage.bucket, ".depot/leases/"):
-            assert process.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+        # By then the command listens for signals.
+        wait_for_a_push(storage)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors.splitlines()[0]) == (130, "interrupted")
     assert storage.models() == []

@@ -71,8 +71,6 @@ pub(crate) enum Error {
     Untrue(String),
     #[error("cannot {action} `{}`", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("`{url}` answered: {answer}")]
-    Fetch { url: String, answer: String },
     #[error("the bucket or object does not exist")]
     Absent,
     #[error("cannot write to stdout")]
@@ -134,7 +132,6 @@ impl Error {
             Error::MetaFileRead { .. } | Error::DotEnvRead { .. } | Error::CurrentFolder { .. } => ErrorKind::Io,
             Error::Io { .. } | Error::Answer(_) => ErrorKind::Io,
             Error::Checks { kind, .. } | Error::Faults { kind, .. } => *kind,
-            Error::Fetch { .. } => ErrorKind::Unavailable,
             Error::Absent => ErrorKind::NotFound,
             Error::Untrue(_) | Error::Runtime { .. } | Error::Signal { .. } => ErrorKind::Internal,
         }

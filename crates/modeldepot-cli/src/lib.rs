@@ -11,7 +11,6 @@ mod error;
 mod failure;
 mod help;
 mod hint;
-mod http;
 mod interrupt;
 mod origin;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use modeldepot::Selector;
+use modeldepot::advice::misspelled;
 
 use crate::error::Error;
 use crate::help;
@@ -77,9 +78,6 @@ const BELOW: &[(&str, &[&str], &str)] = &[
     ("key", &["delete", "remove", "revoke"], "key rm"),
 ];
 
-/// The similarity from which on a verb is suggested.
-const SIMILAR: f64 = 0.75;
-
 /// Returns a better error than clap's, if the intention can be recognized.
 pub(crate) fn explained(refusal: &clap::Error) -> Option<Error> {
     let text = |kind| match refusal.get(kind) {
@@ -146,8 +144,7 @@ fn similar(typed: &str, parent: &str) -> Option<String> {
     let root = help::command();
     let above =
         parent.split(' ').filter(|name| !name.is_empty()).try_fold(&root, |at, name| at.find_subcommand(name))?;
-    let close = above.get_subcommands().map(|verb| (strsim::jaro_winkler(typed, verb.get_name()), verb.get_name()));
-    let (_, best) = close.filter(|(score, _)| *score >= SIMILAR).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    let best = misspelled(typed, above.get_subcommands().map(clap::Command::get_name))?;
     Some(did_you_mean(format!("{parent} {best}").trim_start()))
 }
 

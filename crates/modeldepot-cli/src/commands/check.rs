@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use modeldepot::s3::PresignedMethod;
 use modeldepot::{
     Description, Fetched, ModelName, ModelStorage, ObjectKey, Progress, Pull, Push, Scan, Selector, Source, Version,
 };
@@ -13,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::Context;
 use crate::args::CheckArgs;
 use crate::error::Error;
+use crate::hint;
 use crate::interrupt::unless_interrupted;
 use crate::ui::{BAD, DIM, GOOD, duration, plural, size, styled, throughput};
-use crate::{hint, http};
 
 /// How long deleting the temporary model may take if the server does not answer.
 const CLEANING: Duration = Duration::from_secs(5);
@@ -252,14 +251,10 @@ async fn methods(storage: &ModelStorage, found: &Description) -> Result<String, 
     if size.is_some_and(|size| size != stored.size) {
         return untrue(format!("the server says that object `{key}` has {} bytes", stored.size));
     }
-    let life = Duration::from_secs(60);
-    let url = client.presign(bucket, key, PresignedMethod::Get, life).await?;
-    // An empty file has no first byte to request, and `first_byte` does not support proxies.
-    let tries = stored.size > 0 && client.proxy(&url).is_none();
-    let answer = if tries { http::first_byte(&url).await? } else { None };
-    let url = match answer {
-        Some(status) => format!("presigned URL answered {status}"),
-        None => "presigned URL signed, not tested".to_owned(),
+    // An empty file has no first byte to ask for.
+    let url = match stored.size {
+        0 => "presigned URL not tested: the file is empty".to_owned(),
+        _ => format!("presigned URL answered {}", client.try_presigned_url(bucket, key).await?),
     };
     Ok(format!("bucket and object exist, metadata, {url}"))
 }

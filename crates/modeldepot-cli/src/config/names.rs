@@ -1,6 +1,10 @@
 //! The names of all settings, for recognizing misspelled ones.
 
-/// The names with the prefix `S3_`.
+use modeldepot::advice::misspelled;
+
+const PREFIX: &str = "S3_";
+
+/// The names with this prefix.
 const OWN: [&str; 16] = [
     "S3_ACCESS_KEY",
     "S3_ADDRESSING",
@@ -46,21 +50,19 @@ const ALIASES: [(&str, &str); 18] = [
 const OTHERS: [&str; 5] =
     ["S3_USE_HTTPS", "S3_VERIFY_SSL", "S3_REQUEST_TIMEOUT_MSEC", "S3_CONNECT_TIMEOUT_MSEC", "S3_LOG_LEVEL"];
 
-/// The similarity from which on a name counts as misspelled.
-const NEAR: f64 = 0.93;
-
 /// Returns the setting that was probably meant by an unknown name.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let upper = name.to_ascii_uppercase();
-    if !upper.starts_with("S3_") || OWN.contains(&name) || OTHERS.contains(&upper.as_str()) {
+    if !upper.starts_with(PREFIX) || OWN.contains(&name) || OTHERS.contains(&upper.as_str()) {
         return None;
     }
     if let Some((_, meant)) = ALIASES.iter().find(|(alias, _)| *alias == upper) {
         return Some(meant);
     }
-    let likeness = |known: &str| strsim::jaro_winkler(known, &upper);
-    let nearest = OWN.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
-    (likeness(nearest) >= NEAR).then_some(nearest)
+    // Compared without what all of them begin with, which would make any two of them alike.
+    let rest = |name: &'static str| &name[PREFIX.len()..];
+    let nearest = misspelled(&upper[PREFIX.len()..], OWN.into_iter().map(rest))?;
+    OWN.into_iter().find(|name| rest(name) == nearest)
 }
 
 #[cfg(test)]
@@ -83,6 +85,9 @@ mod tests {
             ("S3_ENDPOINT", None),
             ("S3_USE_HTTPS", None),
             ("S3_UPLOAD_WORKERS", None),
+            ("S3_BUCKET_UPLOADS", None),
+            ("S3_TIMEOUT_MS", None),
+            ("S3_", None),
             ("S3_CDN_URL", None),
             ("AWS_ENDPOINT", None),
             ("PATH", None),

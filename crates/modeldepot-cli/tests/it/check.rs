@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use modeldepot_embedded::{Fault, Faults};
+
 use crate::environment::{TestEnv, tree};
 
 #[test]
@@ -62,6 +64,40 @@ fn a_damaged_store_is_checked_to_the_end() {
     let list: serde_json::Value = serde_json::from_str(&list.stdout).unwrap();
     assert_eq!(list.as_array().unwrap().len(), 7);
     assert_eq!(list[2]["error"]["kind"], "corrupt");
+}
+
+#[test]
+fn a_presigned_url_that_does_not_work() {
+    // Nothing else asks for a single byte.
+    let env = TestEnv::failing(Faults::new(1).with(Fault::Unavailable, 1.0).only("bytes=0-0"));
+    env.write("m.bin", "weights");
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    let ended = env.run(["check", "m", "--timeout", "2s"]);
+    assert!(!ended.to_string().contains("X-Amz-"), "the URL is a permission: {ended}");
+    insta::assert_snapshot!(ended, @r"
+    ------- stdout -------
+    ✓ list versions   1 version [TIME]
+    ✓ latest version  1 [TIME]
+    ✓ download        1 file, 7 B at [RATE] [TIME]
+    ✓ files           complete with the right sizes, model file m.bin [TIME]
+    ✓ manifest        valid, MD5 63f4f1e9b725370f459720575cd5f953, 0 metadata fields [TIME]
+    ✗ S3 methods      `$ENDPOINT` failed to fetch by presigned URL `m/v1/m.bin` in bucket `models` [TIME]
+                      caused by: ServiceUnavailable: Please try again.
+                      hint: try again; a push or pull can be repeated safely
+    ✓ list objects    2 objects, including every file and the manifest [TIME]
+    ------- stderr -------
+    error: 1 of 7 checks failed
+    [exit status: 6]
+    ");
+}
+
+#[test]
+fn an_empty_file_has_no_first_byte() {
+    let env = TestEnv::new();
+    env.write("m.bin", "");
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    let told = env.run(["check", "m"]).success();
+    assert!(told.contains("presigned URL not tested: the file is empty"), "{told}");
 }
 
 #[test]
@@ -138,9 +174,9 @@ fn the_demo_with_a_file_of_ones_own() {
     assert_eq!(fs::read_dir(env.tmp()).unwrap().count(), 0, "{:?}", tree(&env.tmp()));
     assert_eq!(tree(&env.folder()), [".env", "mine.onnx"]);
     assert_eq!(env.read("mine.onnx"), b"my own weights");
-    insta::assert_snapshot!(env.run(["demo", "nope.onnx"]), @r"
+    insta::assert_snapshot!(env.run(["demo", "mime.onnx"]), @r"
     ------- stderr -------
-    error: `nope.onnx` does not exist
+    error: `mime.onnx` does not exist
     hint: did you mean `mine.onnx`?
     [exit status: 2]
     ");

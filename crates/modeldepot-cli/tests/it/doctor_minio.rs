@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::doctor::from;
 use crate::environment::TestEnv;
+use crate::peers;
 
 fn tools() -> PathBuf {
     PathBuf::from(std::env::var_os("MODELDEPOT_TOOLS").expect("MODELDEPOT_TOOLS names no folder")).join("bin")
@@ -52,7 +53,7 @@ fn start(certs: &Path, drive: &Path) -> Minio {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 break;
             }
-            assert!(attempt < 300, "MinIO does not come up");
+            assert!(attempt < 1200, "MinIO does not come up");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -148,27 +149,19 @@ fn minio_outside_mc_login_that_may_only_read() {
 }
 
 /// Writes a certificate for a name, signed by an unknown authority.
-fn certificate(folder: &Path, name: &str) -> PathBuf {
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let bundle = folder.join("ca.pem");
-    std::fs::write(&bundle, authority.self_signed(&authority_key).unwrap().pem()).unwrap();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let certs = folder.join("certs");
-    std::fs::create_dir(&certs).unwrap();
-    std::fs::write(certs.join("public.crt"), certificate.pem()).unwrap();
-    std::fs::write(certs.join("private.key"), key.serialize_pem()).unwrap();
-    bundle
+fn certificate(env: &TestEnv, name: &str) -> PathBuf {
+    let (authority, certified) = peers::signed(|params| *params = peers::named(&[name]));
+    std::fs::create_dir(env.path("certs")).unwrap();
+    env.write("certs/public.crt", certified.pem);
+    env.write("certs/private.key", certified.key);
+    env.write("ca.pem", authority)
 }
 
 #[test]
 #[ignore = "needs MinIO: run by `cargo xtask test`"]
 fn minio_over_tls() {
     let env = TestEnv::without_server("");
-    let bundle = certificate(&env.folder(), "localhost");
+    let bundle = certificate(&env, "localhost");
     let minio = start(&env.path("certs"), &env.path("drive"));
     let first = |args: &[&str]| {
         let ended = env.run(["doctor"].iter().chain(args));

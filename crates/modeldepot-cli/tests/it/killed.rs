@@ -58,10 +58,11 @@ fn a_push_killed_at_any_moment_resumes() {
         }
         let before = parts_on_disk(&env);
         let mut push = env.start(&args);
+        // A moment of the push, which is what this test varies.
         std::thread::sleep(whole.mul_f64((random >> 40) as f64 / (1u64 << 24) as f64 * 1.1));
         push.kill().unwrap();
         push.wait().unwrap();
-        // The server finishes what it was doing when its client died.
+        // The server finishes what it was doing when its client died; nothing tells when it has.
         std::thread::sleep(Duration::from_millis(300));
         let there = parts_on_disk(&env).keys().filter(|file| !before.contains_key(*file)).count() as u64;
         let versions = env.keys().iter().filter(|key| key.starts_with("m/") && key.ends_with("/manifest.json")).count();

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use rcgen::{CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -104,22 +103,25 @@ pub(crate) fn says(text: &'static [u8], first: bool) -> Peer {
 
 /// A server that accepts connections and does nothing else.
 pub(crate) fn silent() -> Peer {
-    Peer::start(|stream| {
-        thread::sleep(Duration::from_secs(120));
-        drop(stream);
-    })
+    // Until the client goes away.
+    Peer::start(|mut stream| while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {})
 }
 
 /// A certificate, its key, and its issuer.
 pub(crate) struct Certified {
     pub(crate) pem: String,
-    key: String,
+    pub(crate) key: String,
+}
+
+/// What a certificate for these names says.
+pub(crate) fn named(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap()
 }
 
 /// Creates a self-signed certificate for 127.0.0.1 and localhost, with changes.
 pub(crate) fn certified(with: impl FnOnce(&mut CertificateParams)) -> Certified {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let mut params = named(&["localhost", "127.0.0.1"]);
     with(&mut params);
     Certified { pem: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
@@ -132,7 +134,7 @@ pub(crate) fn signed(with: impl FnOnce(&mut CertificateParams)) -> (String, Cert
     let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
     let issuer = Issuer::new(ca, ca_key);
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let mut params = named(&["localhost", "127.0.0.1"]);
     with(&mut params);
     let pem = params.signed_by(&key, &issuer).unwrap().pem();
     (ca_pem, Certified { pem, key: key.serialize_pem() })

@@ -5,12 +5,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use modeldepot_embedded::Server;
 
 use crate::client::Client;
-use crate::serve::{Process, blocking, config, files};
+use crate::serve::{Process, blocking, config, files, until};
 
 const ROUNDS: u64 = 12;
 
@@ -127,7 +126,10 @@ async fn killed_at_any_moment_it_keeps_what_it_acknowledged() {
                 .collect();
             writers.push(put(server.address, known.clone(), stop.clone(), "over-and-over".into(), false));
             writers.push(upload(server.address, known.clone(), stop.clone(), format!("parts-{round}")));
-            thread::sleep(Duration::from_millis(60 + round * 37 % 200));
+            // In the middle of writes, wherever they are once so many were acknowledged in this round.
+            let acknowledged = || known.lock().unwrap().values().filter_map(|known| known.acknowledged).sum::<u64>();
+            let before = acknowledged();
+            until("an acknowledgement", || acknowledged() > before + round * 7 % 40);
             drop(server);
             stop.store(true, Ordering::Relaxed);
             writers.into_iter().for_each(|writer| writer.join().unwrap());

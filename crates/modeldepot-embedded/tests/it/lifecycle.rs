@@ -1,12 +1,11 @@
 //! Start, stop, lock, refuse.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use modeldepot_embedded::{Error, Server};
 
-use crate::serve::{blocking, config, running};
+use crate::serve::{blocking, config, running, until};
 
 #[tokio::test]
 async fn stop_and_start_keep_everything_and_free_the_folder() {
@@ -36,13 +35,19 @@ async fn stopping_lets_running_requests_finish() {
     let client = r.client;
     let body = vec![7; 4_000_000];
     let mut stream = client.connect().unwrap();
-    stream.write_all(client.head("PUT", "/models/k", &[], body.len()).as_bytes()).unwrap();
+    let waits = [("expect", "100-continue")];
+    stream.write_all(client.head("PUT", "/models/k", &waits, body.len()).as_bytes()).unwrap();
+    // The request is being served once it is asked for its body.
+    let mut stream = blocking(move || {
+        let mut asked = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut asked).unwrap();
+        stream
+    })
+    .await;
     stream.write_all(&body[..2_000_000]).unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
     let stopping = tokio::spawn(r.server.stop());
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    blocking(move || until("a server that accepts no connection", || client.connect().is_err())).await;
     assert!(!stopping.is_finished());
-    assert!(client.connect().is_err(), "new connections are not accepted");
     let status = blocking(move || {
         stream.write_all(&body[2_000_000..]).unwrap();
         crate::client::read(stream).unwrap().status

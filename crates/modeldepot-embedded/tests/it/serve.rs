@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use modeldepot_embedded::{Config, Server};
 
@@ -40,13 +40,16 @@ pub(crate) fn files(folder: &Path) -> usize {
 
 /// Waits until this many files hold bytes: files are removed shortly after the answer.
 pub(crate) fn settle_at(count: usize, folder: &Path) {
-    for _ in 0..500 {
-        if files(folder) == count {
-            return;
-        }
+    until(&format!("{count} files"), || files(folder) == count);
+}
+
+/// Waits until something is so, as long as it takes on a busy machine.
+pub(crate) fn until(what: &str, is: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !is() {
+        assert!(Instant::now() < end, "{what} does not come");
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("{} files instead of {count}", files(folder));
 }
 
 /// A server in a separate process. Dropping it kills it without warning.

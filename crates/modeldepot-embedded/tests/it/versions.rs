@@ -1,12 +1,14 @@
 //! Versioned buckets.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use modeldepot_embedded::Server;
 
 use crate::browsers::md5_of;
 use crate::client::{Answer, Client};
-use crate::serve::{Process, blocking, config, files, running, settle_at};
+use crate::serve::{Process, blocking, config, files, running, settle_at, until};
 
 pub(crate) fn set(client: &Client, bucket: &str, status: &str) {
     let body = format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
@@ -256,15 +258,19 @@ async fn killed_while_versions_come_and_go_it_keeps_every_one_that_it_acknowledg
                     "version {id} in round {round}"
                 );
             }
+            let counted = Arc::new(AtomicUsize::new(0));
             let writers: Vec<_> = (0..3u8)
                 .map(|writer| {
-                    let client = server.client();
+                    let (client, counted) = (server.client(), Arc::clone(&counted));
                     std::thread::spawn(move || {
                         let mut kept = Vec::new();
                         for n in 0u8.. {
                             let body = vec![round ^ writer ^ n; 1000 + usize::from(n) * 100];
                             match client.try_send("PUT", "/models/k", &[], &body) {
-                                Ok(answer) if answer.status == 200 => kept.push((id(&answer), body)),
+                                Ok(answer) if answer.status == 200 => {
+                                    kept.push((id(&answer), body));
+                                    counted.fetch_add(1, Ordering::Relaxed);
+                                }
                                 _ => break,
                             }
                             if n % 3 == 2 && client.try_send("DELETE", "/models/k", &[], b"").is_err() {
@@ -275,7 +281,8 @@ async fn killed_while_versions_come_and_go_it_keeps_every_one_that_it_acknowledg
                     })
                 })
                 .collect();
-            std::thread::sleep(std::time::Duration::from_millis(80 + u64::from(round) * 29));
+            // In the middle of writes, wherever they are once so many were acknowledged.
+            until("an acknowledgement", || counted.load(Ordering::Relaxed) > usize::from(round) * 4);
             drop(server);
             writers.into_iter().for_each(|writer| acknowledged.extend(writer.join().unwrap()));
         }

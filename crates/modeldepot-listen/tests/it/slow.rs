@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use modeldepot_listen::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::stage::{Stage, rest, short};
+use crate::stage::{Stage, answered, closed, rest, short};
 
 const TAKE: &str = "POST /take HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
 
@@ -61,7 +61,7 @@ async fn an_answer_that_is_not_read_ends() {
     let mut first = [0; 12];
     stands.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    closed(&mut stands).await;
     let came = rest(stands).await.len();
     assert!(came < 64 << 20, "{came} bytes came all the same");
     // One that reads slowly but steadily gets everything.
@@ -72,6 +72,7 @@ async fn an_answer_that_is_not_read_ends() {
             0 => break,
             bytes => came += bytes,
         }
+        // What makes it slow.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(came > 64 << 20, "{came}");
@@ -99,14 +100,15 @@ async fn a_service_may_end_a_connection_without_an_answer() {
 async fn stopping_lets_requests_finish_and_waits_for_nobody_else() {
     let mut stage = Stage::with(Limits { stop: Duration::from_secs(60), ..Limits::default() }).await;
     let (silent, partial) = (stage.connect().await, stage.say("GET / HT").await);
-    let kept = stage.say("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut kept = stage.say("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(answered(&mut kept).await.starts_with("HTTP/1.1 200"));
     let thinks = stage.say("GET /think HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.thinks().await;
     let begun = Instant::now();
     stage.serving.stop().await;
     assert!(begun.elapsed() < Duration::from_secs(30), "it waited for clients that ask nothing");
     assert!(rest(thinks).await.starts_with("HTTP/1.1 200"));
-    assert!(rest(kept).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(kept).await, "", "it is closed after its answer");
     assert_eq!(rest(silent).await + &rest(partial).await, "");
 }
 
@@ -114,7 +116,7 @@ async fn stopping_lets_requests_finish_and_waits_for_nobody_else() {
 async fn killing_answers_nobody() {
     let mut stage = Stage::with(Limits::default()).await;
     let thinks = stage.say("GET /think HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.thinks().await;
     stage.serving.kill().await;
     assert_eq!(rest(thinks).await, "");
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use hyper::{Request, Response, StatusCode};
 use modeldepot_listen::{BodyError, Limits, Listen, Peer, RequestBody, Serving, Tls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) serving: Serving,
+    thinks: Arc<Notify>,
 }
 
 /// Limits short enough for tests.
@@ -36,7 +39,10 @@ impl Stage {
     async fn listening(listen: Listen) -> Stage {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Stage { address, serving: modeldepot_listen::serve(listener, listen, play) }
+        let thinks = Arc::new(Notify::new());
+        let noted = Arc::clone(&thinks);
+        let serving = modeldepot_listen::serve(listener, listen, move |request| play(request, Arc::clone(&noted)));
+        Stage { address, serving, thinks }
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -50,9 +56,38 @@ impl Stage {
         stream
     }
 
+    /// Waits until a request is being handled.
+    pub(crate) async fn thinks(&self) {
+        self.thinks.notified().await;
+    }
+
     /// Sends a request on a new connection, and returns everything that arrives.
     pub(crate) async fn ask(&self, path: &str) -> String {
         rest(self.say(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await).await
+    }
+}
+
+/// Lets the clock of the tests be later by so much. Only for what no request waits for in between.
+pub(crate) async fn later(by: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(by).await;
+    tokio::time::resume();
+}
+
+/// Reads an answer on a connection that is kept.
+pub(crate) async fn answered(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // The last chunk.
+    while !answer.ends_with(b"\r\n0\r\n\r\n") {
+        answer.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Waits until the server has closed a connection on which nothing is read. Writing finds that out.
+pub(crate) async fn closed(stream: &mut TcpStream) {
+    while stream.write_all(b"x").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -81,7 +116,7 @@ impl Body for Bulk {
     }
 }
 
-async fn play(request: Request<RequestBody>) -> Result<Response<Bulk>, &'static str> {
+async fn play(request: Request<RequestBody>, thinks: Arc<Notify>) -> Result<Response<Bulk>, &'static str> {
     let peer = *request.extensions().get::<Peer>().unwrap();
     let mut status = StatusCode::OK;
     let mut kibibytes = 1;
@@ -97,7 +132,10 @@ async fn play(request: Request<RequestBody>) -> Result<Response<Bulk>, &'static 
             }
         }
         "/refuse" => status = StatusCode::UNAUTHORIZED,
-        "/think" => tokio::time::sleep(Duration::from_secs(2)).await,
+        "/think" => {
+            thinks.notify_one();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
         "/bulk" => kibibytes = 64 << 10,
         "/drop" => return Err("dropped"),
         _ if peer.crowded => status = StatusCode::SERVICE_UNAVAILABLE,

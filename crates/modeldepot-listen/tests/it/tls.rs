@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::stage::{Stage, rest, short};
+use crate::stage::{Stage, later, rest, short};
 
 /// A folder with a certificate, which can be renewed.
 struct Certs {
@@ -124,13 +124,16 @@ async fn what_is_not_tls_is_told_so_or_ended() {
     assert!(all.is_empty());
 }
 
+/// The server checks for a renewed certificate once a second.
+const LOOKS_AGAIN: Duration = Duration::from_millis(1100);
+
 /// Waits until a connection gets this certificate.
 async fn shows(stage: &Stage, all: &[CertificateDer<'static>], expected: &CertificateDer<'static>) -> bool {
-    for _ in 0..100 {
+    for _ in 0..60 {
         if shown(stage, all).await == *expected {
             return true;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        later(LOOKS_AGAIN).await;
     }
     false
 }
@@ -151,12 +154,12 @@ async fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
     let write = |name: &str, content: &[u8]| std::fs::write(certs.path(name), content).unwrap();
     for broken in [&b""[..], &pem.as_bytes()[..pem.len() / 2], b"not a certificate", pem.as_bytes()] {
         write("cert.pem", broken);
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        later(LOOKS_AGAIN).await;
         assert_eq!(shown(&stage, &all).await, all[1], "{}", String::from_utf8_lossy(broken));
     }
     for missing in ["cert.pem", "key.pem"] {
         std::fs::remove_file(certs.path(missing)).unwrap();
-        tokio::time::sleep(Duration::from_millis(1100)).await;
+        later(LOOKS_AGAIN).await;
         assert_eq!(shown(&stage, &all).await, all[1], "without {missing}");
     }
     write("cert.pem", pem.as_bytes());

@@ -125,7 +125,7 @@ impl Query {
         })
     }
 
-    /// Returns a flag: `?stream` and `?stream=true` are both true.
+    /// Returns a flag: `?stream` and `?stream=true` are both true. [`flag_schema`] says so in the description of the API.
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
         match self.one(name)? {
             None | Some("false") => Ok(false),
@@ -133,4 +133,12 @@ impl Query {
             Some(_) => Err(Problem::invalid(format!("`{name}` must be `true` or `false`"))),
         }
     }
+}
+
+/// Describes a flag: true, false, or nothing after its name.
+pub(crate) fn flag_schema() -> utoipa::openapi::schema::Object {
+    use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+    let kinds = SchemaType::Array(vec![Type::Boolean, Type::String]);
+    let values = [true.into(), false.into(), serde_json::Value::from("")];
+    ObjectBuilder::new().schema_type(kinds).enum_values(Some(values)).build()
 }

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use url::Host;
 use utoipa::{IntoParams, ToSchema};
 
-use super::extract::{Path, Query};
+use super::extract::{Path, Query, flag_schema};
 use super::problems::Problems;
 use super::range::range;
 use crate::auth::Reader;
@@ -42,7 +42,9 @@ const FILE_CSP: &str = "default-src 'none'; sandbox";
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query, which is read as it comes")]
 struct FileQuery {
-    /// Have the service send the file itself, verified part by part, rather than a redirect to the S3 endpoint.
+    /// Have the service send the file itself, verified part by part, rather than a redirect to the S3 endpoint. Without a
+    /// value (`?stream`) it is true.
+    #[param(schema_with = flag_schema)]
     stream: Option<bool>,
 }
 

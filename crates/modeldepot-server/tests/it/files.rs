@@ -50,6 +50,26 @@ async fn a_file_comes_whole_and_by_range() {
     assert_eq!(several.body, "0123456789", "several are answered with all");
 }
 
+/// What the description of the API allows for a flag is taken, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_is_taken_as_it_is_described() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+    let document: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let operation = &document["paths"]["/api/v1/models/{model}/versions/{version}/files/{path}"]["get"];
+    let parameters = operation["parameters"].as_array().unwrap();
+    let flag = parameters.iter().find(|parameter| parameter["name"] == "stream").unwrap();
+    assert_eq!(flag["schema"]["type"], serde_json::json!(["boolean", "string"]));
+    let (place, _) = with_files().await;
+    for value in flag["schema"]["enum"].as_array().unwrap() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        place.get(&format!("{FILES}/empty?stream={text}")).await.is(200);
+    }
+    place.get(&format!("{FILES}/empty?stream")).await.is(200);
+    for other in ["1", "yes", "TRUE", "true&stream=true"] {
+        place.get(&format!("{FILES}/empty?stream={other}")).await.is(400);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions() {
     let (place, _) = with_files().await;

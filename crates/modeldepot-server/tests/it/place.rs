@@ -13,6 +13,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+/// Waits until something is so, as long as it takes on a busy machine.
+pub(crate) async fn until(what: &str, is: impl AsyncFn() -> bool) {
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !is().await {
+        assert!(tokio::time::Instant::now() < end, "{what} does not come");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
 pub(crate) struct Place {
     pub(crate) storage: ModelStorage,
     pub(crate) server: Server,

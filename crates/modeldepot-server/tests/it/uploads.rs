@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::place::{Place, bytes, send};
+use crate::place::{Place, bytes, send, until};
 
 const UPLOADS: &str = "/api/v1/models/plant/uploads";
 
@@ -119,19 +119,14 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
 /// Waits until there is no lease.
 async fn no_lease(place: &Place) {
     let (client, bucket) = (place.storage.client(), place.storage.bucket());
-    for _ in 0..400 {
-        if client.list_objects(bucket, ".depot/leases/").await.unwrap().is_empty() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("a lease is left");
+    until("a bucket without leases", async || client.list_objects(bucket, ".depot/leases/").await.unwrap().is_empty())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
-    // Putting the lease and listing take a random time each, a second or so.
-    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("leases").longest_delay(Duration::from_secs(3));
+    // Putting the lease and listing take a random time each.
+    let slow = Faults::new(1).with(Fault::Delay, 1.0).only("leases").longest_delay(Duration::from_secs(1));
     let place = Place::failing(Some(slow), |_| {}).await;
     place.storage.probe().await.unwrap();
     let body = json!({"version": "1", "files": [{"path": "m", "size": 7}]}).to_string();
@@ -139,16 +134,16 @@ async fn a_client_that_does_not_wait_leaves_no_lease_and_no_parts() {
         "POST {UPLOADS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    for _ in 0..3 {
+    let s3 = place.s3.as_ref().unwrap();
+    let asked = |method: &str| s3.faults_hit().iter().filter(|hit| hit.request.starts_with(method)).count();
+    for clients in 1..=3 {
         let mut stream = TcpStream::connect(place.address()).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // The client goes away while its lease is being put.
+        until("the lease", async || asked("PUT") >= clients).await;
     }
-    let s3 = place.s3.as_ref().unwrap();
+    until("the end of each lease", async || asked("DELETE") >= 3).await;
     s3.heal();
-    // Long enough for each to have put its lease.
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert!(s3.faults_hit().iter().any(|hit| hit.request.starts_with("PUT")));
     no_lease(&place).await;
     let left = place.storage.client().list_multipart_uploads(place.storage.bucket(), "").await.unwrap();
     assert!(left.is_empty(), "{left:?}");
@@ -184,21 +179,9 @@ async fn a_client_that_goes_away_frees_what_it_had_staged() {
     for form in forms {
         let mut stream = TcpStream::connect(place.address()).await.unwrap();
         stream.write_all(form.as_bytes()).await.unwrap();
-        for _ in 0..200 {
-            if staged() == 1 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(staged(), 1, "{form}");
+        until("a staged file", async || staged() == 1).await;
         drop(stream);
-        for _ in 0..200 {
-            if staged() == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert_eq!(staged(), 0, "{form}");
+        until("the end of the staged file", async || staged() == 0).await;
     }
     no_lease(&place).await;
 }

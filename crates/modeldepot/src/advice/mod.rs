@@ -8,6 +8,7 @@ pub(crate) mod endpoint;
 pub(crate) mod note;
 mod of;
 mod samples;
+mod similar;
 
 use crate::model::name::{ArtifactPath, BucketName, ModelName, Version};
 use crate::model::prefix::KeyPrefix;
@@ -22,6 +23,8 @@ pub(crate) use self::of::history;
 pub use self::of::setting;
 #[doc(hidden)]
 pub use self::samples::samples;
+pub use self::similar::misspelled;
+pub(crate) use self::similar::similar;
 
 /// What to do next.
 ///
@@ -199,7 +202,7 @@ pub enum Advice {
     CheckProxy,
     /// Look for a wrong region or an expired session.
     Diagnose,
-    /// Look at the requests and what the server answered.
+    /// Look at the requests and the responses of the server.
     Trace(Traced),
 }
 
@@ -212,7 +215,7 @@ pub enum NearestVersion {
     Latest(Version),
 }
 
-/// What to look for in the requests and what the server answered.
+/// What to look for in the requests and responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Traced {
     /// The server's response, whatever is wrong with it.

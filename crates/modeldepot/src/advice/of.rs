@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::similar::{is_similar, misspelled};
 use super::{Advice, EndpointMistake, KeyOrigin, NearestVersion, disk, note};
 use crate::diagnosis::{Stranger, TlsFault};
 #[cfg(feature = "history")]
@@ -25,13 +26,13 @@ impl Error {
             },
             Error::VersionNotFound { model, version, similar } => Advice::ListVersions {
                 model: model.clone(),
-                nearest: similar.first().map(|found| match is_near(found.as_str(), version.as_str()) {
+                nearest: similar.first().map(|found| match is_similar(version.as_str(), found.as_str()) {
                     true => NearestVersion::Similar(found.clone()),
                     false => NearestVersion::Latest(found.clone()),
                 }),
             },
             Error::FileNotFound { path, files, .. } => {
-                match files.iter().find(|file| is_near(file.as_str(), path.as_str())) {
+                match files.iter().find(|file| is_similar(path.as_str(), file.as_str())) {
                     Some(file) => Advice::did_you_mean(file),
                     None => Advice::files(files),
                 }
@@ -135,19 +136,11 @@ pub fn setting(error: &SettingsError) -> Option<Advice> {
     }
 }
 
-/// Returns true for names that one may be typed for the other.
-fn is_near(a: &str, b: &str) -> bool {
-    strsim::jaro_winkler(a, b) > 0.85
-}
-
 /// Returns the entry beside a path that does not exist whose name is nearly the same.
 fn neighbour(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let nearest = entries.max_by(|a, b| {
-        let [a, b] = [a, b].map(|candidate| strsim::jaro_winkler(candidate, name));
-        a.total_cmp(&b)
-    });
-    nearest.filter(|nearest| is_near(nearest, name)).map(|nearest| path.with_file_name(nearest))
+    let entries: Vec<String> = entries.collect();
+    misspelled(name, entries.iter().map(String::as_str)).map(|nearest| path.with_file_name(nearest))
 }

@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Capabilities {
     /// The server decides `If-None-Match: *` on a write, even when writers race.
     pub create_if_absent: bool,
-    /// The server decides `If-Match` on a write.
-    pub compare_and_swap: bool,
     /// How it treats a CRC64NVME sent with the bytes.
     pub crc64nvme: ChecksumSupport,
-    /// Whether bytes may be sent without being covered by the signature.
-    pub unsigned_payload: bool,
     /// Whether it can copy a part from an object.
     pub part_copy: CopySupport,
     /// How it treats `x-amz-*` headers added to a presigned URL.
@@ -24,9 +20,7 @@ impl Capabilities {
     /// What AWS supports according to its documentation.
     pub const AWS: Capabilities = Capabilities {
         create_if_absent: true,
-        compare_and_swap: true,
         crc64nvme: ChecksumSupport::Verified,
-        unsigned_payload: true,
         part_copy: CopySupport::Checked,
         unsigned_headers: UnsignedHeaders::Refused,
     };

@@ -18,7 +18,6 @@ use crate::model::name::BucketName;
 use crate::model::prefix::KeyPrefix;
 use crate::setters::setters;
 use crate::settings::{Addressing, Settings, Timeouts};
-use crate::settings::{Proxies, Proxy};
 
 /// An S3 service at one endpoint, with one login. Cheap to clone.
 #[derive(Clone)]
@@ -43,7 +42,6 @@ struct Place {
     region: String,
     virtual_host: bool,
     timeouts: Timeouts,
-    proxies: Proxies,
     storage_class: Option<StorageClass>,
 }
 
@@ -157,7 +155,6 @@ impl S3Client {
             region: settings.region.clone(),
             virtual_host,
             timeouts: settings.timeouts,
-            proxies: settings.proxies.clone(),
             storage_class: settings.writing.storage_class.as_deref().map(StorageClass::from),
         };
         let clock = Clock::default();
@@ -182,11 +179,6 @@ impl S3Client {
     /// Returns the endpoint's address.
     pub fn endpoint(&self) -> &str {
         &self.place.endpoint
-    }
-
-    /// Returns the forward proxy that requests to a URL go through, if any.
-    pub fn proxy(&self, url: &str) -> Option<&Proxy> {
-        self.place.proxies.route(&Url::parse(url).ok()?)
     }
 
     /// Returns the storage class of files, if one is set. Records and manifests have none, since they are small and

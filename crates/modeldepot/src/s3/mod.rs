@@ -2,6 +2,7 @@
 
 mod buckets;
 mod bulk;
+mod by_url;
 mod capability;
 mod client;
 mod clock;

@@ -89,9 +89,7 @@ impl<'a> Probe<'a> {
         put.map_err(|error| error.first_write(self.bucket))?;
         Ok(Capabilities {
             create_if_absent: self.create_if_absent().await?,
-            compare_and_swap: self.compare_and_swap(&plain).await?,
             crc64nvme: self.crc64nvme().await?,
-            unsigned_payload: self.unsigned_payload().await?,
             part_copy: CopySupport::Unknown,
             unsigned_headers: self.client.probe_unsigned_headers(self.bucket, &self.prefix).await?,
         })
@@ -133,20 +131,6 @@ impl<'a> Probe<'a> {
         Ok(true)
     }
 
-    async fn compare_and_swap(&self, key: &str) -> Result<bool> {
-        let stored = self.client.get_object_metadata(self.bucket, key).await?;
-        let other = "\"00000000000000000000000000000000\"";
-        let refused = self.put_if_match(key, other).await? == Outcome::Refused;
-        let accepted = self.put_if_match(key, &format!("\"{}\"", stored.etag)).await? == Outcome::Stored;
-        Ok(refused && accepted)
-    }
-
-    async fn put_if_match(&self, key: &str, etag: &str) -> Result<Outcome> {
-        let put = self.client.sdk.small.put_object().bucket(self.bucket.as_str()).key(key).if_match(etag);
-        let sent = put.body(ByteStream::from_static(b"swapped")).send().await;
-        self.outcome(key, sent.map(drop))
-    }
-
     /// Distinguishes a refusal from a failure that says nothing about the server.
     fn outcome<E>(
         &self,
@@ -179,14 +163,6 @@ impl<'a> Probe<'a> {
         let put = || put().checksum_crc64_nvme(crc64).body(ByteStream::from_static(b"checked"));
         let sent = self.client.asked(|| put().send()).await;
         self.outcome(key, sent.map(drop))
-    }
-
-    async fn unsigned_payload(&self) -> Result<bool> {
-        let key = self.key("unsigned");
-        let put = || self.client.sdk.small.put_object().bucket(self.bucket.as_str()).key(&key);
-        let put = || put().body(ByteStream::from_static(b"unsigned")).customize().disable_payload_signing();
-        let sent = self.client.asked(|| put().send()).await;
-        Ok(self.outcome(&key, sent.map(drop))? == Outcome::Stored)
     }
 
     /// Copies a range of an object as the only part of an upload, and checks whether the bytes were copied and what

@@ -4,13 +4,9 @@
 //! turns a permission to write one object into more: with `x-amz-copy-source`, into one to copy any object that the
 //! signer can read.
 
-use aws_sdk_s3::config::Intercept;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 
+use super::by_url::ByUrl;
 use super::capability::UnsignedHeaders;
 use super::client::{PresignedMethod, S3Client};
 use super::error::{About, status};
@@ -25,40 +21,6 @@ const LIFE: std::time::Duration = std::time::Duration::from_secs(300);
 /// The object that the probe tries to have copied, and the body that it sends. They differ in length.
 const SOURCE: &[u8] = b"an object that the URL does not name";
 const SENT: &[u8] = b"sent by URL";
-
-/// Redirects a request to a presigned URL, as another client would send it, with an unsigned header added.
-#[derive(Debug, Clone)]
-struct ByUrl {
-    url: String,
-    added: Option<(&'static str, String)>,
-}
-
-impl Intercept for ByUrl {
-    fn name(&self) -> &'static str {
-        "ByUrl"
-    }
-
-    fn modify_before_transmit(
-        &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let request = context.request_mut();
-        request.set_uri(self.url.clone())?;
-        let headers = request.headers_mut();
-        let signers = |name: &str| name == "authorization" || name.starts_with("x-amz-") || name.starts_with("amz-");
-        let signed: Vec<String> =
-            headers.iter().map(|(name, _)| name.to_owned()).filter(|name| signers(name)).collect();
-        for name in signed {
-            headers.remove(name);
-        }
-        if let Some((name, value)) = &self.added {
-            headers.try_insert(*name, value.clone())?;
-        }
-        Ok(())
-    }
-}
 
 /// The result of a request by URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

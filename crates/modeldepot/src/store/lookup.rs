@@ -1,15 +1,14 @@
 //! Lookups in the bucket: models, versions, and one version in full.
 
 mod description;
-mod similar;
 mod summary;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use self::similar::{similar, similar_versions};
 use super::ModelStorage;
+use crate::advice::similar;
 use crate::error::{Error, Result};
 use crate::model::key::{foreign_prefix, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::name::{ModelName, Selector, Version};
@@ -162,4 +161,12 @@ impl ModelStorage {
     pub async fn metadata_of(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
         Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
+}
+
+/// Returns similar versions, or else the latest one.
+fn similar_versions(version: &Version, versions: Vec<VersionSummary>) -> Vec<Version> {
+    let names: Vec<_> = versions.into_iter().map(|summary| summary.version).collect();
+    let latest = names.last().cloned();
+    let close = similar(version.as_str(), names, Version::as_str);
+    if close.is_empty() { latest.into_iter().collect() } else { close }
 }

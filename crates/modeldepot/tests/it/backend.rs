@@ -103,6 +103,15 @@ impl Backend {
         path
     }
 
+    /// Waits until the server's clock shows another second: servers report times in seconds.
+    pub(crate) async fn next_second(&self) {
+        let now = async || self.client().ask(self.bucket()).await.unwrap().head.date.unwrap();
+        let first = now().await;
+        while now().await <= first {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Pulls a version into a folder of the test's folder.
     pub(crate) async fn pull(&self, selector: &str, folder: &str) -> modeldepot::Result<Fetched> {
         let pull = Pull::new(selector.parse()?, self.path(folder));

@@ -59,8 +59,7 @@ pub(crate) async fn a_part_that_is_sent_again_is_the_newest(b: Backend) {
     let (first, second) = content.split_at(8 << 20);
     send(&upload, 2, second).await;
     send(&upload, 1, &bytes(8 << 20, 2)).await;
-    // Servers report the times of parts in seconds.
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    b.next_second().await;
     send(&upload, 1, first).await;
     upload.complete().await.unwrap();
     upload.abort().await;

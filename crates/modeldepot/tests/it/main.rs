@@ -8,6 +8,7 @@ mod aws;
 mod backend;
 mod base_path;
 mod bounds;
+mod by_url;
 mod client;
 mod cluster;
 mod contract;

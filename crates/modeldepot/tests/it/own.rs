@@ -72,8 +72,7 @@ pub(crate) async fn foreign_objects_beside_a_version_are_not_counted(b: Backend)
     b.put("m/v1/notes.onnx", b"was there before").await;
     publish(&b, "1", "w.bin", b"weights").await.unwrap();
     publish(&b, "2", "w.bin", b"weights2").await.unwrap();
-    // Servers report times in seconds.
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    b.next_second().await;
     b.put("m/v2/notes.onnx", b"came later").await;
     for storage in [b.storage.clone(), ModelStorage::open(&b.settings).await.unwrap()] {
         let versions = storage.versions(&model("m")).await.unwrap();

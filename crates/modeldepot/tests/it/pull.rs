@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use modeldepot::{Error, ErrorKind, ObstacleKind, Progress, Pull, Result};
+use modeldepot::{Error, ErrorKind, Event, ObstacleKind, Progress, Pull, Result};
 
 use crate::backend::{Backend, bytes, push};
 
@@ -267,15 +267,14 @@ pub(crate) async fn a_manifest_that_promises_too_much_reserves_nothing(b: Backen
 pub(crate) async fn a_complete_folder_is_left_as_it_is(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", &bytes(20 << 20, 1)), ("sub/a", b"")]).await;
     let first = b.pull("m", "out").await.unwrap();
-    let stamps = || -> Vec<_> {
-        let all = ["out", "out/sub", "out/m.bin", "out/sub/a", "out/manifest.json"];
-        all.map(|path| fs::metadata(b.path(path)).unwrap().modified().unwrap()).to_vec()
-    };
-    let before = stamps();
-    std::thread::sleep(Duration::from_millis(20));
+    let all = ["out", "out/sub", "out/m.bin", "out/sub/a", "out/manifest.json"];
+    // Of long ago, so that any write shows.
+    let before = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    all.iter().for_each(|path| fs::File::open(b.path(path)).unwrap().set_modified(before).unwrap());
+    let stamps = || all.map(|path| fs::metadata(b.path(path)).unwrap().modified().unwrap());
     let again = b.pull("m", "out").await.unwrap();
     assert_eq!((again.reused, again.kept, again.removed), (first.bytes, 0, 0));
-    assert_eq!(stamps(), before, "something was written");
+    assert_eq!(stamps(), [before; 5], "something was written");
     // Except the leftovers of a killed pull.
     #[cfg(unix)]
     {
@@ -335,8 +334,18 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     folder.lock().unwrap();
     fs::rename(&manifest, &away).unwrap();
     let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
-    let pulled = tokio::spawn(async move { storage.pull(&pull, &Progress::none()).await });
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (fetched, mut wait) = tokio::sync::mpsc::unbounded_channel();
+    let progress = Progress::new(move |event| {
+        if let Event::Moved { bytes, .. } = event {
+            let _ = fetched.send(bytes);
+        }
+    });
+    let pulled = tokio::spawn(async move { storage.pull(&pull, &progress).await });
+    // It has looked at the folder before it fetches, and waits for the other pull when it has all bytes.
+    let mut left = "2in a folder".len() as u64;
+    while left > 0 {
+        left -= wait.recv().await.unwrap();
+    }
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
     pulled.await.unwrap().unwrap();

@@ -157,7 +157,10 @@ async fn a_connection_that_never_comes_about_ends_in_time() {
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     let waiting: Vec<_> = (0..8).map(|_| tokio::spawn(tokio::net::TcpStream::connect(address))).collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The queue is full once the first of them are in it.
+    while waiting.iter().filter(|connecting| connecting.is_finished()).count() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let mut settings =
         Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| format!("http://{address}"))).unwrap();
     settings.timeouts = Timeouts::default().connect(Duration::from_millis(100)).answer(ANSWER);

@@ -1,6 +1,6 @@
 //! Permissions in the models bucket, and the capabilities of the server.
 
-use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders};
+use modeldepot::s3::{Capabilities, ChecksumSupport, CopySupport, UnsignedHeaders, UploadOptions};
 use modeldepot::{Error as Depot, ErrorKind, ModelStorage, Probed};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -136,17 +136,40 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         }
     };
 
+    let uploaded = if wrote { Some(upload(service, key).await) } else { None };
+
     let deleted = within(client, "delete", client.delete_object(bucket, key)).await;
     let leftover = if wrote && deleted.is_err() { format!(" (`{key}` could not be deleted)") } else { String::new() };
     let needed = format!("required to release the lease of a push, and by `rm` and `gc`{leftover}");
     tell(written("may delete", "s3:DeleteObject", &needed, deleted));
-    parts.into_iter().for_each(&mut tell);
+    parts.into_iter().chain(uploaded).for_each(&mut tell);
     if read_only {
         tell(Line::note("access", "read and write", "reads work; writes are refused").change(
             "a read-only key is enough to pull and verify; push, rm and gc need s3:PutObject and s3:DeleteObject",
         ));
     }
     wrote
+}
+
+/// Uploads a file as a push does: the signature does not cover its bytes, so that they are read once.
+async fn upload(service: &Service, key: &str) -> Line {
+    const CHECK: &str = "payload";
+    const TRIED: &str = "upload with an unsigned payload";
+    let (client, bucket) = (&service.client, &service.settings.buckets.models);
+    let file = tempfile::NamedTempFile::new().and_then(|file| std::fs::write(&file, BODY).map(|()| file));
+    let file = match file.map_err(Error::io("create a file in", std::env::temp_dir())) {
+        Ok(file) => file,
+        Err(error) => return Line::failed(CHECK, TRIED, error, &service.settings),
+    };
+    let options = UploadOptions::default();
+    match within(client, "upload", client.upload_file(file.path(), bucket, key, &options, |_| {})).await {
+        Ok(_) => Line::good(CHECK, TRIED, "accepted: push reads each file once"),
+        Err(Error::Depot(Depot::Denied { .. })) => {
+            Line::bad(CHECK, ErrorKind::Denied, TRIED, "refused: push does not work with this server")
+                .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
+        }
+        Err(error) => Line::failed(CHECK, TRIED, error, &service.settings),
+    }
 }
 
 /// Probes the server's capabilities, and reports how modeldepot works around missing ones.
@@ -164,9 +187,7 @@ pub(super) async fn abilities(service: &Service, mut tell: impl FnMut(Line)) {
 
 fn lines(found: &Capabilities) -> Vec<Line> {
     let create = "create an object from 16 writers";
-    let swap = "overwrite with a wrong ETag";
     let checksum = "upload with a wrong checksum";
-    let payload = "upload with an unsigned payload";
     let copy = "copy a part within the server";
     vec![
         if found.create_if_absent {
@@ -178,11 +199,6 @@ fn lines(found: &Capabilities) -> Vec<Line> {
                 "the condition is ignored or unreliable: only leases prevent conflicting pushes",
             )
             .change("do not suspend a push for more than 10 minutes: it could overwrite another; `verify` detects that")
-        },
-        if found.compare_and_swap {
-            Line::good("If-Match", swap, "refused, as expected")
-        } else {
-            Line::note("If-Match", swap, "not enforced; modeldepot does not rely on it")
         },
         match found.crc64nvme {
             ChecksumSupport::Verified => Line::good("CRC64NVME", checksum, "refused: damage in transit is detected"),
@@ -196,12 +212,6 @@ fn lines(found: &Capabilities) -> Vec<Line> {
                 checksum,
                 "not supported: parts are sent without it; pull still verifies every digest",
             ),
-        },
-        if found.unsigned_payload {
-            Line::good("payload", payload, "accepted: push reads each file once")
-        } else {
-            Line::bad("payload", ErrorKind::Denied, payload, "refused: push does not work with this server")
-                .change("allow unsigned payloads (a policy may forbid them by s3:x-amz-content-sha256)")
         },
         match found.part_copy {
             CopySupport::Checked => {
