@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// Calls for every verb, and for the verbs below it, with its path.
+    /// Calls `call` with every verb and its path, including the verbs below it.
     fn each(command: &Command, path: &str, call: &mut impl FnMut(&Command, &str)) {
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
             let path = format!("{path} {}", verb.get_name()).trim().to_owned();

@@ -1,7 +1,7 @@
 //! Compresses responses where it pays and is safe: JSON, metrics, the stylesheet and the script.
 //!
 //! Never compressed are files, whose ranges and digests are of their bytes, and responses with `Cache-Control:
-//! no-store` and pages, in which a secret may stand next to text that somebody else chose (BREACH).
+//! no-store` and pages, in which a secret may stand next to text that someone else chose (BREACH).
 
 use axum::body::HttpBody;
 use axum::extract::Request;
