@@ -18,6 +18,7 @@ use crate::seats::Seats;
 
 /// An error of a service or of its bodies.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// Sent to connections that there is no room for, in plain HTTP.
 const NO_ROOM: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
