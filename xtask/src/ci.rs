@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::report::{Outcome, Report};
 use crate::tools::{CARGO_DENY, COMPOSE_CHECK, Tools};
 use crate::{
-    cargo, circles, config_files, fuzz, generate, instructions, package, promises, public_api, quietly, root,
+    cargo, circles, config_files, features, fuzz, generate, instructions, package, promises, public_api, quietly, root,
     run as run_command, test,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn run(report: &mut Report, tools: &Tools) {
         let packages = ["--package", "modeldepot-server", "--package", "modeldepot-cli", "--lib", "--bins"];
         run_command(cargo(["clippy", "--locked"]).args(packages).args(["--", "-D", "warnings"]))
     });
+    features::run(report);
     package::run(report);
     // Only libraries: the command and the library have the same name, so their pages would overwrite each other.
     report.step("documentation", || {

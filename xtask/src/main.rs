@@ -11,6 +11,7 @@
 //! | `python`   | builds the wheel of the Python package, runs its tests in clean environments |
 //! | `readme`   | runs the code blocks of README.md as written                              |
 //! | `config-files` | checks the workflows, the issue forms, `docker-compose.yml`, the `Dockerfile` |
+//! | `features` | checks that the library compiles with each of its features alone         |
 //! | `package`  | builds the packages for crates.io, and compiles them on their own        |
 //! | `public-api` | compares the library's public API with its listing                     |
 //! | `generate` | rewrites the committed files that are generated from code                |
@@ -29,6 +30,7 @@ mod circles;
 mod clients;
 mod config_files;
 mod contract;
+mod features;
 mod fuzz;
 mod generate;
 mod instructions;
@@ -70,6 +72,7 @@ usage: cargo xtask VERB
   circles         check that files use each other in one direction only
   instructions    count the instructions of the hot loops (needs valgrind)
   config-files    check the workflows, the issue forms, docker-compose.yml and the Dockerfile
+  features        check that the library compiles without its features, and with each alone
   package         pack what crates.io would get, and compile it on its own
   public-api      compare the library's public API with its listing, crates/modeldepot/public-api.txt
   generate        rewrite the committed files that are derived from code
@@ -125,6 +128,7 @@ fn main() -> ExitCode {
         },
         ["ci"] => reported(|report| ci::run(report, &Tools::new())),
         ["circles"] => reported(|report| report.step("circles of files", circles::check)),
+        ["features"] => reported(features::run),
         ["config-files"] => reported(|report| config_files::run(report, &Tools::new())),
         ["public-api"] => reported(public_api::check),
         ["package"] => reported(package::run),

@@ -47,7 +47,11 @@ fn pack() -> Result<(), String> {
     Ok(())
 }
 
-/// Type-checks them in a separate workspace that only shares the lock file and the profiles.
+/// The library's examples, as they are packed.
+const EXAMPLES: [&str; 3] = ["push", "pull", "presign"];
+
+/// Type-checks the packages in a separate workspace that only shares the lock file and the profiles. The examples are
+/// among them, as a program that depends on the packages as an outsider would.
 fn check() -> Result<(), String> {
     let io = |error| format!("cannot write under target/package: {error}");
     let folder = root().join("target/package/alone");
@@ -59,6 +63,8 @@ fn check() -> Result<(), String> {
     }
     let manifest = fs::read_to_string(root().join("Cargo.toml")).map_err(|error| format!("Cargo.toml: {error}"))?;
     fs::write(folder.join("Cargo.toml"), workspace(&manifest)).map_err(io)?;
+    fs::create_dir_all(folder.join(PROGRAM)).map_err(io)?;
+    fs::write(folder.join(PROGRAM).join("Cargo.toml"), program()).map_err(io)?;
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).map_err(io)?;
     let mut command = Command::new("cargo");
     // Offline: cargo may remove unused packages from the lock file, but change nothing else.
@@ -73,12 +79,29 @@ fn workspace(ours: &str) -> String {
     let profiles = ours.find("[profile.").map_or("", |start| &ours[start..]);
     let folder = |name: &&str| file_name(name).trim_end_matches(".crate").to_owned();
     let members: Vec<String> = PACKAGES.iter().map(|name| format!("\"{}\"", folder(name))).collect();
+    let members = format!("{}, \"{PROGRAM}\"", members.join(", "));
     let patches: Vec<String> =
         PACKAGES.iter().map(|name| format!("{name} = {{ path = \"{}\" }}\n", folder(name))).collect();
     format!(
-        "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[patch.crates-io]\n{}\n{profiles}",
-        members.join(", "),
+        "[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n[patch.crates-io]\n{}\n{profiles}",
         patches.concat()
+    )
+}
+
+/// The folder of the program that has the library's examples.
+const PROGRAM: &str = "program";
+
+/// Returns the manifest of that program.
+fn program() -> String {
+    let library = file_name("modeldepot");
+    let library = library.trim_end_matches(".crate");
+    let examples = EXAMPLES
+        .map(|name| format!("[[bin]]\nname = \"example-{name}\"\npath = \"../{library}/examples/{name}.rs\"\n\n"));
+    format!(
+        "[package]\nname = \"{PROGRAM}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n{}\
+         [dependencies]\nmodeldepot = \"{}\"\ntokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}\n",
+        examples.concat(),
+        env!("CARGO_PKG_VERSION")
     )
 }
 

@@ -35,8 +35,25 @@
 //! - [`Error`] and [`ErrorKind`]: what the caller should do about a failure; [`advice`] says what to do next, and
 //!   [`diagnosis`] describes what answers instead of S3. [`Progress`]: progress of a transfer.
 //!
+//! # Features
+//! All are on by default.
+//!
+//! - `history`: the module [`history`], which reads training histories into metadata. Without it, a version still says
+//!   which of its files is the history.
+//! - `globs`: patterns of files to leave out, in [`Scan::exclude`](field@Scan::exclude) and in `.modeldepotignore`. Without
+//!   it, a push with patterns is refused.
+//! - `sso`: credentials of AWS profiles that log in through IAM Identity Center (SSO). Without it, such a profile is
+//!   refused; keys, roles, processes and instance metadata work.
+//!
+//! # Types of other crates
+//! The public API shows types of [`bytes`], [`serde_json`], [`time`], [`url`] and [`uuid`], and the trait [`Stream`]. These
+//! crates are re-exported, so that a program can name their types in the versions that this library uses:
+//! `modeldepot::time::OffsetDateTime`. The methods of streams are in `StreamExt` of `futures-util` or `tokio-stream`.
+//!
 //! This library is not a server and keeps no cache. Nothing runs in the background except the clean-up after dropped
 //! work ([`settled`]).
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod advice;
 pub mod diagnosis;
@@ -57,6 +74,7 @@ mod visible;
 
 pub use error::{Error, ErrorKind, Mismatch, OtherError, Result, SourceError, causes};
 pub use model::digest::{Blake3, Crc64, DigestError, Md5, Subtree};
+#[cfg(feature = "history")]
 pub use model::history;
 pub use model::key::{ObjectKey, creatable};
 pub use model::manifest::{FORMAT_VERSION, FileEntry, Manifest, ManifestError, Parts};
@@ -76,3 +94,14 @@ pub use store::{
 };
 pub use task::settled;
 pub use visible::{is_unseen, visible};
+
+// What the signatures above show.
+#[doc(no_inline)]
+pub use futures_util::Stream;
+#[doc(no_inline)]
+pub use {bytes, serde_json, time, url, uuid};
+
+/// The blocks of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

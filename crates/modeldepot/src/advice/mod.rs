@@ -17,8 +17,10 @@ pub use self::disk::disk;
 pub use self::endpoint::{EndpointMistake, KeyOrigin};
 pub use self::note::Note;
 pub(crate) use self::note::note;
+pub(crate) use self::of::damaged;
+#[cfg(feature = "history")]
+pub(crate) use self::of::history;
 pub use self::of::setting;
-pub(crate) use self::of::{damaged, history};
 #[doc(hidden)]
 pub use self::samples::samples;
 pub use self::similar::misspelled;

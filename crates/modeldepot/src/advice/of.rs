@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::similar::{is_similar, misspelled};
 use super::{Advice, EndpointMistake, KeyOrigin, NearestVersion, disk, note};
 use crate::diagnosis::{Stranger, TlsFault};
+#[cfg(feature = "history")]
 use crate::model::history::HistoryError;
 use crate::s3::codes;
 use crate::store::Obstacle;
@@ -93,6 +94,7 @@ fn manifest(error: &ManifestError) -> Advice {
 }
 
 /// Returns what to do about a training history.
+#[cfg(feature = "history")]
 pub(crate) fn history(error: &HistoryError) -> Advice {
     match error {
         HistoryError::Binary { instead, .. } => note!("{}", instead).into(),
@@ -110,6 +112,9 @@ fn source(error: &SourceError) -> Option<Advice> {
         }
         SourceError::Dangling { .. } | SourceError::LinkLoop { .. } => note!("repair the link, or exclude it").into(),
         SourceError::IgnoreFile { .. } => note!("it is a small text file, with patterns as in `.gitignore`").into(),
+        SourceError::WithoutGlobs { .. } => {
+            note!("build it with the cargo feature `globs`, or push without patterns").into()
+        }
         SourceError::Name { .. } | SourceError::NotUtf8 { .. } => Advice::RenameFile,
         SourceError::Twice { .. } => Advice::RenameOneFile,
         SourceError::LeavesTheTree { .. } => Advice::FollowLinks,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Error, ErrorKind, Mark, OtherError};
 use crate::advice::{self, Advice, note};
+#[cfg(feature = "history")]
 use crate::model::history::HistoryError;
 use crate::model::manifest_error::ManifestError;
 use crate::model::name::{ArtifactPath, NameError};
@@ -33,6 +34,7 @@ impl From<SettingsError> for Error {
 
 impl Error {
     /// A training history that cannot be read.
+    #[cfg(feature = "history")]
     pub fn history(path: impl Into<PathBuf>, source: HistoryError) -> Error {
         let advice = advice::history(&source);
         invalid(format!("cannot read the training history `{}`", path.into().display()))

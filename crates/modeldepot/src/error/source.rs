@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use crate::model::name::{ArtifactPath, NameError};
 
-/// Says why what was to be pushed cannot be.
+/// Why a file or folder cannot be pushed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// There is nothing at the path.
     #[error("`{}` does not exist", path.display())]
@@ -106,6 +107,12 @@ pub enum SourceError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// There are patterns of files to leave out, and the library was built without the feature `globs`.
+    #[error("cannot apply `{patterns}`: this build of modeldepot has no patterns")]
+    WithoutGlobs {
+        /// The first pattern given with the push, or else the path of a pattern file.
+        patterns: String,
     },
     /// The file was written to while it was read.
     #[error("`{}` changed while it was read", path.display())]

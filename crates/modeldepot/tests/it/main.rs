@@ -14,6 +14,7 @@ mod cluster;
 mod contract;
 mod dialects;
 mod direct;
+mod examples;
 mod fuzz;
 mod hostile;
 mod https;

@@ -32,7 +32,6 @@ mod columns;
 mod document;
 mod entries;
 mod error;
-mod file;
 mod frame;
 mod json;
 mod log_history;
@@ -53,8 +52,8 @@ use serde_json::{Map, Value};
 use self::assemble::assemble;
 use self::bookkeeping::is_bookkeeping;
 pub use self::error::HistoryError;
-pub use self::file::history_file;
 pub use self::score::Better;
+pub use super::history_file::history_file;
 
 /// The largest file that is read as a history, in bytes. Real ones are a few kilobytes.
 pub const MAX_BYTES: usize = 64 << 20;

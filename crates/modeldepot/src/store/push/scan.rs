@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::Gitignore;
-
 use super::left_out::{LeftOut, Reason, by_name, by_place, is_own};
 use super::links::{Links, absent};
-use super::patterns::{self, Given, Said};
+use super::patterns::{self, FolderPatterns, Given, Said};
 use super::source::{Notes, Source, SourceFile, look};
 use crate::error::{Error, Result, SourceError};
 use crate::model::model_file::model_file;
@@ -77,10 +75,12 @@ impl Source {
         let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
         let mut files = Files::default();
         let mut notes = Notes::default();
+        let mut malformed = Vec::new();
+        let given = Given::new(&scan.exclude, &mut malformed)?;
         let main = if found.is_dir() {
             let links = Links::of(&scan.path, scan.follow_links)?;
             files.root = Some(links.root().to_owned());
-            let given = Given::new(&scan.exclude, &mut notes.malformed);
+            notes.malformed = malformed;
             let within = vec![links.root().to_owned()];
             let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), seen: 0 };
             walk.folder(&scan.path, Path::new(""))?;
@@ -201,7 +201,7 @@ struct Walk<'s> {
     /// The folders that contain the current one, with links resolved.
     within: Vec<PathBuf>,
     /// The patterns of those folders.
-    ignores: Vec<Gitignore>,
+    ignores: Vec<FolderPatterns>,
     seen: usize,
 }
 
