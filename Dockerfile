@@ -18,13 +18,13 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && cp target/dist/modeldepot /modeldepot \
     && mkdir /data
 
-# One static program, which asks the service how it is.
+# One static program for the health check.
 FROM busybox:1.37.0-musl AS probe
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /modeldepot /usr/local/bin/modeldepot
 COPY --from=probe /bin/busybox /usr/local/bin/wget
-# The folder belongs to the user `nonroot`, and so does a volume that is made from it.
+# The folder, and a volume created from it, belong to the user `nonroot`.
 COPY --from=build --chown=65532:65532 /data /data
 
 USER 65532:65532
@@ -32,10 +32,10 @@ WORKDIR /data
 VOLUME /data
 # S3 of `modeldepot up`, and the console of `up` and `serve`.
 EXPOSE 9000 9001
-# Both `up` and `serve` answer there. With TLS, another port or another verb, set your own: `--health-cmd`, `--no-healthcheck`.
+# Both `up` and `serve` answer on this port. With TLS, another port or another verb, use `--health-cmd` or `--no-healthcheck`.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9001/healthz"]
 ENTRYPOINT ["/usr/local/bin/modeldepot"]
-# As after an installation, the default is for one machine: in a container, only its own processes reach it.
-# To be reached from outside, listen on 0.0.0.0 and name a login: see docs/security.md.
+# By default only processes in the container can connect. To accept connections from outside, listen on 0.0.0.0 and require
+# credentials: see docs/security.md.
 CMD ["up", "--data", "/data"]

@@ -34,7 +34,8 @@ class Depot:
         self.endpoint = f"http://127.0.0.1:{port}"
         self.url = f"http://localhost:{self.port}"
         environment = {name: value for name, value in os.environ.items() if name in ("PATH", "TMPDIR", "RUST_BACKTRACE")}
-        self.environment = {**environment, "S3_ENDPOINT": self.endpoint, "HOME": str(self.folder), "MODELDEPOT_LOGIN": "never"}
+        self.environment = {**environment, "S3_ENDPOINT": self.endpoint, "HOME": str(self.folder)}
+        self.environment |= {"MODELDEPOT_LOGIN": "never", "MODELDEPOT_PUBLISHED_BY": "ci"}
         data = ["--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{port}"]
         self.start(["up", *data, "--console", f"127.0.0.1:{self.port}"])
         self.wait(self.url)

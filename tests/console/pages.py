@@ -55,6 +55,12 @@ def test_every_page_at_phone_width(at):
         at.shot(visit(at, name, url, axe=name in ("models", "version", "compare"), **phone), f"{name}-phone")
 
 
+def test_pictures_for_the_documentation(at):
+    """Copy these to docs/images when the pages change: `documentation-console.png` as `console.png`, and so on."""
+    for name, page, height in [("console", "version", 704), ("compare", "compare", 720)]:
+        at.shot(at.page(PAGES[page], viewport={"width": 1100, "height": height}), f"documentation-{name}", full_page=False)
+
+
 def test_pages_in_the_dark(at):
     for name in ["models", "model", "version", "compare", "bucket-pictures", "publish", "health", "missing-model"]:
         at.shot(visit(at, name, PAGES[name], color_scheme="dark"), f"{name}-dark")

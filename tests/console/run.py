@@ -65,8 +65,8 @@ class Browser:
             places = [node["html"][:160] for node in violation["nodes"][:3]]
             self.wrong.append(f"axe on {page.url}: {violation['id']}, {violation['help']}: {places}")
 
-    def shot(self, page, name):
-        page.screenshot(path=self.out / f"{name}.png", full_page=True)
+    def shot(self, page, name, full_page=True):
+        page.screenshot(path=self.out / f"{name}.png", full_page=full_page)
 
     def close(self):
         for context in self.contexts:

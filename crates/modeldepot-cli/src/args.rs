@@ -60,7 +60,7 @@ Exit status:
 /// Options of every verb.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub(crate) struct Globals {
-    /// URL of the S3 service [S3_ENDPOINT]
+    /// Use the S3 service at this URL [S3_ENDPOINT]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url, help_heading = "Connection")]
     pub(crate) endpoint: Option<String>,
     /// Sign requests for this region [S3_REGION]
@@ -69,7 +69,7 @@ pub(crate) struct Globals {
     /// Use this AWS profile and its credentials [AWS_PROFILE]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) profile: Option<String>,
-    /// Bucket of the models [S3_BUCKET_MODELS]
+    /// Keep the models in this bucket [S3_BUCKET_MODELS]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
     pub(crate) bucket: Option<String>,
     /// Keep the models in this folder of a shared bucket [S3_PREFIX]

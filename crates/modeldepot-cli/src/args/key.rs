@@ -28,7 +28,7 @@ pub(crate) struct AccessArgs {
 /// only; `up --keys` refuses a file with wider permissions. A running server reloads the file when it changes.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArgs {
-    /// Key file [MODELDEPOT_KEYS]
+    /// Use this key file [MODELDEPOT_KEYS]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Option<PathBuf>,
     #[command(subcommand)]

@@ -10,12 +10,12 @@ use super::value::Lifetime;
 /// Login to the console through an OpenID Connect provider.
 #[derive(Debug, Args)]
 pub(crate) struct OidcArgs {
-    /// Issuer URL of the OpenID Connect provider for the console [MODELDEPOT_OIDC_ISSUER]
+    /// Log in to the console through the OpenID Connect provider with this issuer URL [MODELDEPOT_OIDC_ISSUER]
     ///
     /// Needs a build with the feature `oidc`. Register PUBLIC-URL/login/oidc/callback as the redirect URI.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_issuer: Option<Issuer>,
-    /// Client ID at the provider [MODELDEPOT_OIDC_CLIENT_ID]
+    /// Use this client ID at the provider [MODELDEPOT_OIDC_CLIENT_ID]
     #[arg(long, value_name = "ID", hide_short_help = true, help_heading = "OpenID Connect")]
     pub(crate) oidc_client_id: Option<String>,
     /// Read the client secret from this file [MODELDEPOT_OIDC_CLIENT_SECRET_FILE]

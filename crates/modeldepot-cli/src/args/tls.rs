@@ -10,7 +10,7 @@ pub(crate) struct TlsArgs {
     /// Serve HTTPS with this certificate chain (PEM); reloaded when renewed
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_key", help_heading = "TLS")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// Private key of the certificate (PEM, no passphrase), readable by its owner only
+    /// Use this private key (PEM, no passphrase), readable by its owner only
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "tls_cert", help_heading = "TLS")]
     pub(crate) tls_key: Option<PathBuf>,
 }

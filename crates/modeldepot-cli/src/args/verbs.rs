@@ -23,10 +23,10 @@ pub(crate) struct UpArgs {
     /// Store the data in this folder
     #[arg(long, value_name = "DIR", default_value = "./modeldepot-data", value_hint = ValueHint::DirPath)]
     pub(crate) data: PathBuf,
-    /// Address of the S3 server; port 0 picks a free port
+    /// Serve S3 on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
     pub(crate) listen: SocketAddr,
-    /// Address of the console and the REST API; port 0 picks a free port
+    /// Serve the console and the REST API on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) console: SocketAddr,
     /// Do not start the console and the REST API
@@ -120,7 +120,7 @@ pub(crate) enum RedirectArg {
 /// The file holds the name, the grants and a hash of each token. A running service reloads it when it changes.
 #[derive(Debug, Args)]
 pub(crate) struct TokenArgs {
-    /// Token file [MODELDEPOT_TOKENS]
+    /// Use this token file [MODELDEPOT_TOKENS]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) tokens: Option<PathBuf>,
     #[command(subcommand)]
@@ -170,7 +170,7 @@ pub(crate) enum TokenCommand {
 /// the bucket. Ctrl-C stops it after running requests have finished.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Address to listen on; port 0 picks a free port
+    /// Listen on this address; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
@@ -195,7 +195,7 @@ pub(crate) struct PushArgs {
     /// File or folder to publish
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) path: PathBuf,
-    /// Version to publish [default: the current time, as in 20251028_181858]
+    /// Publish under this version [default: the current time, as in 20251028_181858]
     #[arg(long, value_name = "VERSION")]
     pub(crate) version: Option<Version>,
     /// Add a file, such as a config or a log (repeatable)
@@ -207,7 +207,7 @@ pub(crate) struct PushArgs {
     /// Add metadata (repeatable); VALUE is parsed as JSON if possible, else it is text
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) meta: Vec<Meta>,
-    /// Add metadata from a JSON object; overrides --history, and --meta overrides it
+    /// Add metadata from a JSON file; overrides --history, and --meta overrides it
     #[arg(long, value_name = "JSON", value_hint = ValueHint::FilePath)]
     pub(crate) meta_file: Option<PathBuf>,
     /// Choose the model file in a folder [default: by well-known names, else the largest]
@@ -233,7 +233,7 @@ pub(crate) struct PushArgs {
     /// Send all data instead of copying unchanged parts from earlier versions
     #[arg(long)]
     pub(crate) no_copy: bool,
-    /// Do not compute MD5, for links faster than 0.7 GB/s
+    /// Do not compute MD5, for networks faster than 0.7 GB/s
     ///
     /// The boto3 pipeline that this project replaces cannot verify such a version.
     #[arg(long)]
@@ -321,7 +321,7 @@ pub(crate) struct UrlArgs {
     /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
-    /// Another file of the version instead of the model file
+    /// Link to this file of the version instead of the model file
     #[arg(long, value_name = "PATH")]
     pub(crate) file: Option<ArtifactPath>,
     /// Expire the URL after this time: 90s, 15m, 1h, at most 7d
@@ -414,10 +414,10 @@ pub(crate) struct CpArgs {
     /// Destination: a file, folder, `-`, or s3://BUCKET/KEY
     #[arg(value_name = "TO", value_hint = ValueHint::AnyPath)]
     pub(crate) to: String,
-    /// Media type of the object [default: by its name]
+    /// Set the media type of the object [default: by its name]
     #[arg(long, value_name = "TYPE")]
     pub(crate) content_type: Option<String>,
-    /// S3 metadata of the object (repeatable)
+    /// Add S3 metadata to the object (repeatable)
     #[arg(long, value_name = "KEY=TEXT", value_parser = key_and_text)]
     pub(crate) meta: Vec<(String, String)>,
     /// Overwrite the object even if this damages a published version

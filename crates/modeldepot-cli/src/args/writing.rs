@@ -11,13 +11,13 @@ pub(crate) struct WritingArgs {
     /// Fail unless this account owns the bucket [S3_EXPECTED_BUCKET_OWNER]
     #[arg(long, global = true, value_name = "ACCOUNT", hide_short_help = true, help_heading = "Bucket policies")]
     expected_bucket_owner: Option<String>,
-    /// Server-side encryption: AES256, aws:kms, aws:kms:dsse [S3_SSE]
+    /// Encrypt on the server: AES256, aws:kms, aws:kms:dsse [S3_SSE]
     #[arg(long, global = true, value_name = "MODE", hide_short_help = true, help_heading = "Bucket policies")]
     sse: Option<String>,
-    /// KMS key to encrypt with [S3_KMS_KEY]
+    /// Encrypt with this KMS key [S3_KMS_KEY]
     #[arg(long, global = true, value_name = "ID", hide_short_help = true, help_heading = "Bucket policies")]
     kms_key: Option<String>,
-    /// Storage class of model files, such as STANDARD_IA [S3_STORAGE_CLASS]
+    /// Store model files in this storage class, such as STANDARD_IA [S3_STORAGE_CLASS]
     #[arg(long, global = true, value_name = "CLASS", hide_short_help = true, help_heading = "Bucket policies")]
     storage_class: Option<String>,
 }

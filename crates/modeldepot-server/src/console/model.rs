@@ -211,7 +211,7 @@ fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
         dl.pairs {
             dt { "Latest" } dd { (cell(latest)) }
             @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
-            dt { "Change from the previous version" }
+            dt { "Change" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }
         }
     }

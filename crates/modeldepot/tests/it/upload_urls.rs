@@ -81,7 +81,7 @@ async fn a_server_that_copies_an_object_that_nobody_signed() {
     let refused = checked.unwrap_err();
     assert!(refused.to_string().contains("can copy any object"), "{refused:?}");
     assert!(
-        refused.to_string().contains("anyone holding one can copy any object that its signer can read"),
+        refused.to_string().contains("anyone with such a URL can copy any object that its signer can read"),
         "{refused}"
     );
 }

@@ -222,7 +222,7 @@ fn lines(found: &Capabilities) -> Vec<Line> {
                 Line::note("part copy", copy, "works, but copies cannot be verified: push sends all data")
             }
             CopySupport::None => Line::note("part copy", copy, "not supported: push sends all data"),
-            _ => Line::note("part copy", copy, "not tested yet: the first push that needs it does"),
+            _ => Line::note("part copy", copy, "not tested yet: the first push that could use it tests it"),
         },
         upload_urls(found.unsigned_headers),
     ]
