@@ -39,8 +39,8 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     let (plain, ignored) = (Mutex::new(Tally::default()), Mutex::new(Tally::default()));
     let (tests, units): (Vec<&Binary>, Vec<&Binary>) = binaries.iter().partition(|binary| binary.target.is_some());
     let library = tests.iter().copied().find(|binary| binary.is_of_the_library("it"));
-    let mut lanes: Vec<Lane<'_>> = Vec::new();
     let memory = MemoryFolder::new();
+    let mut lanes: Vec<Lane<'_>> = Vec::new();
     // The longest come first, so that no core is idle while the last one finishes.
     for binary in by_length(&tests) {
         lanes.push(Box::new(|report| {
