@@ -34,6 +34,7 @@ mod features;
 mod fuzz;
 mod generate;
 mod instructions;
+mod memory_folder;
 mod mutants;
 
 mod package;

@@ -12,6 +12,7 @@ use std::thread::available_parallelism;
 
 use crate::built::{self, Binary};
 use crate::command::{built_command, tallied};
+use crate::memory_folder::MemoryFolder;
 use crate::python;
 use crate::report::{Lane, Outcome, Report, Tally};
 use crate::servers::{KINDS, Kind, Server, results, suite, table};
@@ -38,12 +39,16 @@ pub(crate) fn run(report: &mut Report, tools: &Tools, filter: Option<&str>, more
     let (plain, ignored) = (Mutex::new(Tally::default()), Mutex::new(Tally::default()));
     let (tests, units): (Vec<&Binary>, Vec<&Binary>) = binaries.iter().partition(|binary| binary.target.is_some());
     let library = tests.iter().copied().find(|binary| binary.is_of_the_library("it"));
+    let memory = MemoryFolder::new();
     let mut lanes: Vec<Lane<'_>> = Vec::new();
     // The longest come first, so that no core is idle while the last one finishes.
     for binary in by_length(&tests) {
         lanes.push(Box::new(|report| {
             let mut command = binary.command();
             command.args(filter).envs(more.iter().copied()).env(results::VARIABLE, results::folder());
+            if let Some(memory) = memory.as_ref().filter(|_| LONGEST.contains(&&*binary.name())) {
+                command.env("TMPDIR", memory.path());
+            }
             add(&plain, counted(report, &binary.name(), command));
         }));
     }
@@ -107,9 +112,11 @@ fn at_once() -> usize {
     available_parallelism().map_or(2, |cores| cores.get() + 2)
 }
 
+/// The tests that take longest. They need no disk, and put their files into memory where there is enough.
+const LONGEST: [&str; 4] = ["modeldepot it", "modeldepot faults", "modeldepot-cli it", "modeldepot-server it"];
+
 /// Returns the test binaries, longest running first.
 fn by_length<'a>(binaries: &[&'a Binary]) -> Vec<&'a Binary> {
-    const LONGEST: [&str; 4] = ["modeldepot it", "modeldepot faults", "modeldepot-cli it", "modeldepot-server it"];
     let place = |binary: &Binary| LONGEST.iter().position(|name| *name == binary.name()).unwrap_or(LONGEST.len());
     let mut sorted = binaries.to_vec();
     sorted.sort_by_key(|binary| place(binary));

@@ -3,7 +3,7 @@
 /// How alike two names must be, from 0 to 1: one wrong letter in four.
 const ALIKE: f64 = 0.7;
 
-/// How many letters a part of a name must have to stand for it.
+/// How many letters a part of a name must have to stand for it, if it is less than half of it.
 const PART: usize = 3;
 
 /// How many names are suggested.
@@ -45,7 +45,8 @@ fn likeness(a: &str, b: &str) -> f64 {
 fn is_part(a: &str, b: &str) -> bool {
     let [a, b] = [a, b].map(str::to_lowercase);
     let (part, whole) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    part.chars().count() >= PART && whole.contains(&part)
+    let [letters, all] = [&part, &whole].map(|name| name.chars().count());
+    (letters >= PART || letters > 0 && letters * 2 >= all) && whole.contains(&part)
 }
 
 #[cfg(test)]
@@ -60,7 +61,8 @@ mod tests {
         assert_eq!(similar("plant", names(), |n| n), ["plant_segmenter", "plant_classifier"]);
         assert_eq!(similar("whale_detector", names(), |n| n), ["whale"]);
         assert_eq!(similar("zebra", names(), |n| n), [""; 0]);
-        assert_eq!(similar("a", vec!["a1", "banana"], |n| n), [""; 0], "a letter is part of everything");
+        assert_eq!(similar("a", vec!["a1", "banana"], |n| n), ["a1"], "a letter is part of too many names");
+        assert_eq!(similar("", vec!["", "a"], |n| n), [""; 0]);
         assert_eq!(similar("model", vec!["model4", "model3", "model2", "model1"], |n| n).len(), SUGGESTIONS);
     }
 

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::complete_multipart_upload::builders::CompleteMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
 use aws_sdk_s3::operation::create_multipart_upload::{CreateMultipartUploadError, CreateMultipartUploadOutput};
-use aws_sdk_s3::types::{ChecksumAlgorithm, EncodingType};
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use time::OffsetDateTime;
 
@@ -90,6 +91,20 @@ fn named_in(answer: &HttpResponse) -> Option<String> {
 }
 
 impl S3Client {
+    /// Returns the request that makes an object of the parts of an upload, with `if_absent` only if there is none.
+    pub(super) fn completion(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+        upload_id: &str,
+        parts: Vec<CompletedPart>,
+        if_absent: bool,
+    ) -> CompleteMultipartUploadFluentBuilder {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let complete = self.sdk.writing.complete_multipart_upload().bucket(bucket.as_str()).key(key);
+        complete.upload_id(upload_id).multipart_upload(parts).set_if_none_match(if_absent.then(|| "*".to_owned()))
+    }
+
     /// Begins a multipart upload, configured by `with`, and returns the server's id.
     pub(super) async fn begin_upload(
         &self,

@@ -334,18 +334,16 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     folder.lock().unwrap();
     fs::rename(&manifest, &away).unwrap();
     let (storage, pull) = (b.storage.clone(), Pull::new("m@2".parse().unwrap(), b.path("out")));
-    let (fetched, mut wait) = tokio::sync::mpsc::unbounded_channel();
+    let (planned, mut wait) = tokio::sync::mpsc::unbounded_channel();
     let progress = Progress::new(move |event| {
-        if let Event::Moved { bytes, .. } = event {
-            let _ = fetched.send(bytes);
+        if let Event::Planned { .. } = event {
+            let _ = planned.send(());
         }
     });
     let pulled = tokio::spawn(async move { storage.pull(&pull, &progress).await });
-    // It has looked at the folder before it fetches, and waits for the other pull when it has all bytes.
-    let mut left = "2in a folder".len() as u64;
-    while left > 0 {
-        left -= wait.recv().await.unwrap();
-    }
+    // It knows the version, and is about to look at the folder. Nothing tells when it waits for the lock.
+    wait.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
     pulled.await.unwrap().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::presigning::PresigningConfig;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::CompletedPart;
 use time::OffsetDateTime;
 
 use crate::error::{Error, Result};
@@ -112,13 +112,10 @@ impl S3Client {
         let about = About::object("store", bucket, key);
         let size = parts.iter().map(|part| part.size).fold(0, u64::saturating_add);
         let part = |part: &Part| CompletedPart::builder().part_number(part.number).e_tag(&part.etag).build();
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.iter().map(part).collect())).build();
+        let parts: Vec<_> = parts.iter().map(part).collect();
         let mut retry = Retry::transfer(self.timeouts());
         loop {
-            let complete =
-                self.sdk.writing.complete_multipart_upload().bucket(bucket.as_str()).key(key).upload_id(upload_id);
-            let complete =
-                complete.multipart_upload(parts.clone()).set_if_none_match(if_absent.then(|| "*".to_owned()));
+            let complete = self.completion(bucket, key, upload_id, parts.clone(), if_absent);
             let error = match complete.send().await {
                 Ok(answer) => return Ok(bare(answer.e_tag())),
                 Err(error) => error,

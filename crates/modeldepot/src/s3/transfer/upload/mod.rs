@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{ChecksumType, CompletedMultipartUpload};
+use aws_sdk_s3::types::ChecksumType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use futures_util::future::BoxFuture;
@@ -393,14 +393,7 @@ impl Upload {
         let mut retry = Retry::transfer(client.timeouts());
         let etag = loop {
             let answer = client
-                .sdk
-                .writing
-                .complete_multipart_upload()
-                .bucket(self.bucket.as_str())
-                .key(&self.key)
-                .upload_id(&id)
-                .set_if_none_match(self.condition())
-                .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.clone())).build())
+                .completion(&self.bucket, &self.key, &id, parts.clone(), self.options.if_absent)
                 .set_checksum_crc64_nvme(checksum.of_whole(digests.crc64))
                 .set_checksum_type(checksum.is_crc64().then_some(ChecksumType::FullObject))
                 .send()

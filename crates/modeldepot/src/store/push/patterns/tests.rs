@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{Given, Said, decide};
 
 fn given(patterns: &[&str]) -> Given {
-    Given::new(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>(), &mut Vec::new()).unwrap()
+    Given::new(&patterns.iter().map(|pattern| (*pattern).to_owned()).collect::<Vec<_>>(), &mut Vec::new())
+        .expect("valid patterns")
 }
 
 fn out(patterns: &[&str], path: &str) -> Option<Said> {
