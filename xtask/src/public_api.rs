@@ -54,6 +54,8 @@ fn list() -> Result<String, Outcome> {
     }
     let mut rustdoc = cargo(["rustdoc", "--quiet", "--locked", "--package", "modeldepot", "--lib", "--"]);
     rustdoc.args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
+    // As docs.rs makes its pages: what that turns on has to exist.
+    rustdoc.args(["--cfg", "docsrs"]);
     // Of a stable Rust, the form is not: it is turned on for this crate alone, and nothing that is built has it.
     run_command(rustdoc.env("RUSTC_BOOTSTRAP", "modeldepot")).map_err(Outcome::Failed)?;
     let mut lister = cargo(["run", "--quiet", "--locked", "--manifest-path", "xtask/public-api/Cargo.toml"]);
