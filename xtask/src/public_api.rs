@@ -54,6 +54,8 @@ fn list() -> Result<String, Outcome> {
     }
     let mut rustdoc = cargo(["rustdoc", "--quiet", "--locked", "--package", "modeldepot", "--lib", "--"]);
     rustdoc.args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
+    // As docs.rs builds its pages, so that what the flag enables must exist.
+    rustdoc.args(["--cfg", "docsrs"]);
     // The JSON output is unstable. It is enabled for this crate only, and does not affect builds.
     run_command(rustdoc.env("RUSTC_BOOTSTRAP", "modeldepot")).map_err(Outcome::Failed)?;
     let mut lister = cargo(["run", "--quiet", "--locked", "--manifest-path", "xtask/public-api/Cargo.toml"]);

@@ -86,7 +86,7 @@ pub use s3::S3Client;
 pub use settings::{
     Addressing, AwsProfile, Buckets, Credentials, Endpoint, LOOPBACK_LOGIN, Secret, Settings, SettingsError, Timeouts,
 };
-pub use settings::{Encryption, EncryptionMode, Proxies, Proxy, Writing};
+pub use settings::{Encryption, EncryptionMode, Proxies, Proxy, ProxyError, Writing};
 pub use store::{
     Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
     GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Orphans,

@@ -17,7 +17,7 @@ use crate::model::name::{BucketName, NameError};
 use crate::model::prefix::KeyPrefix;
 use crate::setters::setters;
 
-pub use self::proxies::{Proxies, Proxy};
+pub use self::proxies::{Proxies, Proxy, ProxyError};
 pub use self::variables::AwsProfile;
 pub use self::writing::{Encryption, EncryptionMode, Writing};
 
@@ -123,7 +123,7 @@ impl Timeouts {
     ///
     /// # Errors
     /// The rule, in words.
-    pub fn parse(text: &str) -> Result<Duration, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         const RULE: &str = "write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`";
         let text = text.trim();
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -1,6 +1,9 @@
 //! What the caller should do.
 
 /// What the caller should do about an [`Error`](crate::Error).
+///
+/// This enum is exhaustive on purpose: an exit code, a status or an exception for each kind does not compile until it
+/// covers all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// Fix the input.

@@ -1,14 +1,13 @@
 //! Input that cannot be used: names, settings, and what is offered for publishing.
 
-use std::path::PathBuf;
-
 use super::{Error, ErrorKind, Mark, OtherError};
 use crate::advice::{self, Advice, note};
+use crate::model::digest::DigestError;
 #[cfg(feature = "history")]
 use crate::model::history::HistoryError;
 use crate::model::manifest_error::ManifestError;
 use crate::model::name::{ArtifactPath, NameError};
-use crate::settings::SettingsError;
+use crate::settings::{ProxyError, SettingsError};
 
 fn invalid(message: impl Into<String>) -> OtherError {
     OtherError::new(ErrorKind::Invalid, message)
@@ -16,6 +15,18 @@ fn invalid(message: impl Into<String>) -> OtherError {
 
 impl From<NameError> for Error {
     fn from(error: NameError) -> Self {
+        OtherError::same(ErrorKind::Invalid, error).into()
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        OtherError::same(ErrorKind::Invalid, error).marked(Mark::Settings).into()
+    }
+}
+
+impl From<DigestError> for Error {
+    fn from(error: DigestError) -> Self {
         OtherError::same(ErrorKind::Invalid, error).into()
     }
 }
@@ -35,7 +46,7 @@ impl From<SettingsError> for Error {
 impl Error {
     /// A training history that cannot be read.
     #[cfg(feature = "history")]
-    pub fn history(path: impl Into<PathBuf>, source: HistoryError) -> Error {
+    pub fn history(path: impl Into<std::path::PathBuf>, source: HistoryError) -> Error {
         let advice = advice::history(&source);
         invalid(format!("cannot read the training history `{}`", path.into().display()))
             .because(source)

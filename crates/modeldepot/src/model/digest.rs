@@ -338,6 +338,25 @@ mod tests {
         assert_eq!(md5.finish().to_string(), "25f9e794323b453885f5181f1b624d0b");
     }
 
+    proptest! {
+        #[test]
+        fn bytes_are_kept_and_spelled_in_their_order(bytes: [u8; 32]) {
+            let [blake3, subtree] = [Blake3::from_bytes(bytes).to_string(), Subtree::from_bytes(bytes).to_string()];
+            let md5 = Md5::from_bytes(*bytes.first_chunk().unwrap());
+            let crc64 = Crc64::from_bytes(*bytes.first_chunk().unwrap());
+            prop_assert_eq!(*blake3.parse::<Blake3>().unwrap().as_bytes(), bytes);
+            prop_assert_eq!(*subtree.parse::<Subtree>().unwrap().as_bytes(), bytes);
+            prop_assert_eq!(&md5.as_bytes()[..], &bytes[..16]);
+            prop_assert_eq!(&crc64.as_bytes()[..], &bytes[..8]);
+            prop_assert_eq!(&blake3, &hex::encode(bytes));
+            prop_assert_eq!(md5.to_string().parse(), Ok(md5));
+            prop_assert_eq!(crc64.to_string().parse(), Ok(crc64));
+            prop_assert!(md5.to_string() == blake3[..32]);
+            // Of another length it is not a digest.
+            prop_assert!(blake3.parse::<Md5>().is_err() && blake3[2..].parse::<Blake3>().is_err());
+        }
+    }
+
     #[test]
     fn digests_parse_back() {
         let Digests { blake3, crc64, .. } = merge(&[PartDigest::of(0, b"x")], None);

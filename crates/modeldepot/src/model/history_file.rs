@@ -6,6 +6,7 @@ use crate::model::name::ArtifactPath;
 const LARGEST: u64 = 8 << 20;
 
 /// Returns the training history among some files, each given with its size, by the names that training scripts use.
+#[cfg_attr(not(feature = "history"), allow(unreachable_pub, reason = "it is exported with that module"))]
 pub fn history_file<'f>(files: impl IntoIterator<Item = (&'f ArtifactPath, u64)>) -> Option<&'f ArtifactPath> {
     let rank = |name: &str| match name.to_ascii_lowercase().as_str() {
         "training_history.json" => Some(0),

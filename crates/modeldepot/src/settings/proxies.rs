@@ -82,32 +82,41 @@ impl fmt::Debug for Proxy {
     }
 }
 
-impl FromStr for Proxy {
-    /// The broken rule, without the text, which may contain a password.
-    type Err = &'static str;
+/// Text that is not the address of a proxy. It is not shown, since it may contain a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not the address of a proxy: {rule}")]
+#[non_exhaustive]
+pub struct ProxyError {
+    /// The expected form.
+    pub rule: &'static str,
+}
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const RULE: &str = "write it as `http://HOST:PORT`, `https://HOST:PORT` or `socks5h://HOST:PORT`";
+impl FromStr for Proxy {
+    type Err = ProxyError;
+
+    fn from_str(text: &str) -> Result<Self, ProxyError> {
+        const REFUSED: ProxyError =
+            ProxyError { rule: "write it as `http://HOST:PORT`, `https://HOST:PORT` or `socks5h://HOST:PORT`" };
         let text = text.trim();
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let mut url = Url::parse(&text).map_err(|_| RULE)?;
+        let mut url = Url::parse(&text).map_err(|_| REFUSED)?;
         if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") || url.host_str().is_none_or(str::is_empty)
         {
-            return Err(RULE);
+            return Err(REFUSED);
         }
         if url.port().is_none() && url.scheme().starts_with("socks") {
-            url.set_port(Some(1080)).map_err(|()| RULE)?;
+            url.set_port(Some(1080)).map_err(|()| REFUSED)?;
         }
         url.set_path("");
         url.set_query(None);
         url.set_fragment(None);
         let address = Secret::new(url.as_str());
-        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| RULE)?;
+        url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| REFUSED)?;
         let proxy = Proxy { address, shown: url.as_str().trim_end_matches('/').to_owned() };
         // Otherwise an address that hyper does not understand would silently mean no proxy.
         let probe = Matcher::builder().all(proxy.address.reveal()).build();
         let elsewhere = hyper::Uri::from_static("https://elsewhere.invalid");
-        probe.intercept(&elsewhere).map(|_| proxy).ok_or(RULE)
+        probe.intercept(&elsewhere).map(|_| proxy).ok_or(REFUSED)
     }
 }
 
@@ -214,7 +223,7 @@ mod tests {
         }
         for wrong in ["", "ftp://proxy", "socks4://proxy", "http://", "http://me:hush@", ":3128", "http://a b"] {
             let refused = wrong.parse::<Proxy>().unwrap_err();
-            assert!(!refused.contains("hush"), "{wrong}");
+            assert!(!format!("{refused} {refused:?}").contains("hush"), "{wrong}");
         }
     }
 }

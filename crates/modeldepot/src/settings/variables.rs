@@ -5,7 +5,7 @@ use super::{
 };
 use crate::model::name::BucketName;
 use crate::setters::setters;
-use crate::settings::{Proxies, Proxy};
+use crate::settings::{Proxies, Proxy, ProxyError};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -224,9 +224,9 @@ fn proxies(filled: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoint>
         let Some((setting, text)) = found(&[&names[..], &ALL].concat()) else { continue };
         let proxy = match text.parse::<Proxy>() {
             Ok(proxy) => Some(proxy),
-            Err(rule) => {
-                let any: Proxy =
-                    "http://proxy.invalid".parse().map_err(|rule| SettingsError::Proxy { setting, rule })?;
+            Err(ProxyError { rule }) => {
+                let refused = |ProxyError { rule }| SettingsError::Proxy { setting, rule };
+                let any: Proxy = "http://proxy.invalid".parse().map_err(refused)?;
                 let would = Proxies { http: Some(any.clone()), https: Some(any), except: proxies.except.clone() };
                 let counts = match endpoint.map(Endpoint::url) {
                     Some(url) => url.scheme() == scheme && would.route(url).is_some(),

@@ -35,6 +35,16 @@ pub struct Probed {
     pub capabilities: Capabilities,
 }
 
+impl Probed {
+    /// Returns true for a recent probe of this server by this revision. One without a time may be of any age.
+    fn is_trusted(&self, server: Option<&str>, now: Option<OffsetDateTime>) -> bool {
+        let age = now.zip(self.probed_at).map(|(now, probed)| now - probed);
+        self.revision == REVISION
+            && self.server.as_deref() == server
+            && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
+    }
+}
+
 impl ModelStorage {
     /// Returns what the server supports: from memory, from the bucket, or by probing.
     pub(super) async fn capabilities(&self) -> Result<&Capabilities> {
@@ -113,12 +123,8 @@ impl ModelStorage {
             }
             Err(error) => return Err(error),
         };
-        let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok()).filter(|known| {
-            let age = head.date.zip(known.probed_at).map(|(now, probed)| now - probed);
-            known.revision == REVISION
-                && known.server == head.server
-                && age.is_some_and(|age| age < TRUSTED_FOR && age > -Duration::HOUR)
-        });
+        let known = kept.and_then(|bytes| serde_json::from_slice::<Probed>(&bytes).ok());
+        let known = known.filter(|known| known.is_trusted(head.server.as_deref(), head.date));
         Ok((known, head.server, head.date))
     }
 
@@ -139,4 +145,39 @@ impl ModelStorage {
 /// Returns true for a record that is too large, archived or unreadable with our permissions.
 fn may_be_replaced(error: &Error) -> bool {
     matches!(error, Error::Damaged { .. } | Error::Denied { .. }) || matches!(error.mark(), Mark::Refused(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: OffsetDateTime = time::macros::datetime!(2026-01-02 03:04:05 UTC);
+
+    fn probed_at(time: Option<OffsetDateTime>) -> Probed {
+        Probed { revision: REVISION, server: None, probed_at: time, capabilities: Capabilities::AWS }
+    }
+
+    #[test]
+    fn an_unknown_time_is_null_and_comes_back() {
+        for (time, text) in [(None, "null"), (Some(NOW), "\"2026-01-02T03:04:05Z\"")] {
+            let json = serde_json::to_string(&probed_at(time)).unwrap();
+            assert!(json.contains(&format!("\"probed_at\":{text}")), "{json}");
+            assert_eq!(serde_json::from_str::<Probed>(&json).unwrap(), probed_at(time));
+        }
+    }
+
+    #[test]
+    fn only_a_recent_probe_of_this_server_is_trusted() {
+        let ago = |age: Duration| probed_at(Some(NOW - age));
+        assert!(ago(Duration::days(6)).is_trusted(None, Some(NOW)));
+        assert!(ago(Duration::minutes(-59)).is_trusted(None, Some(NOW)), "clocks differ a little");
+        assert!(!ago(Duration::days(7)).is_trusted(None, Some(NOW)));
+        assert!(!ago(Duration::hours(-1)).is_trusted(None, Some(NOW)));
+        assert!(!ago(Duration::ZERO).is_trusted(Some("MinIO"), Some(NOW)));
+        assert!(!Probed { revision: REVISION - 1, ..ago(Duration::ZERO) }.is_trusted(None, Some(NOW)));
+        // Without a time, a record would be trusted forever, or not at all.
+        assert!(!ago(Duration::ZERO).is_trusted(None, None));
+        assert!(!probed_at(None).is_trusted(None, Some(NOW)));
+        assert!(!probed_at(None).is_trusted(None, None));
+    }
 }

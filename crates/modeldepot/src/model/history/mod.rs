@@ -94,6 +94,7 @@ pub struct History {
 
 /// What the numbers of a history count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unit {
     /// Passes over the training data.
     Epoch,

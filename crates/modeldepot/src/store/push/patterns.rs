@@ -12,7 +12,8 @@ mod git;
 mod globs;
 #[cfg(not(feature = "globs"))]
 mod none;
-#[cfg(all(test, feature = "globs"))]
+#[cfg(feature = "globs")]
+#[cfg(test)]
 mod tests;
 
 #[cfg(feature = "globs")]

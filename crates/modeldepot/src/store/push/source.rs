@@ -193,3 +193,59 @@ impl Source {
         self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn path(text: &str) -> ArtifactPath {
+        text.parse().unwrap()
+    }
+
+    /// Takes local files, all of them the same one.
+    fn taken(local: &Path, main: Option<&str>, history: Option<&str>, paths: &[&str]) -> Result<Source> {
+        let files = paths.iter().map(|name| (path(name), local.to_owned()));
+        Source::from_files(main.map(path).as_ref(), history.map(path).as_ref(), files)
+    }
+
+    #[test]
+    fn files_are_taken_under_the_paths_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("local name");
+        fs::write(&local, "1234").unwrap();
+        let source = taken(&local, None, Some("log.csv"), &["model.bin", "log.csv", "config/a.json"]).unwrap();
+        let paths: Vec<_> = source.files().iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["config/a.json", "log.csv", "model.bin"]);
+        assert_eq!((source.main().as_str(), source.main_was_chosen()), ("model.bin", true));
+        assert_eq!(source.history().map(ArtifactPath::as_str), Some("log.csv"));
+        assert_eq!(source.size(), 12);
+        assert!(source.files().iter().all(|file| file.local == local));
+
+        let named = taken(&local, Some("log.csv"), None, &["model.bin", "log.csv"]).unwrap();
+        assert_eq!((named.main().as_str(), named.main_was_chosen()), ("log.csv", false));
+        assert!(!taken(&local, None, None, &["any"]).unwrap().main_was_chosen(), "there was no choice");
+    }
+
+    #[test]
+    fn what_no_version_can_hold_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("file");
+        fs::write(&local, "").unwrap();
+        for (main, history, paths, kind, message) in [
+            (None, None, &[][..], ErrorKind::Invalid, "the version has no file"),
+            (None, None, &["a", "a"], ErrorKind::Invalid, "two files would be `a`"),
+            (None, None, &["a/b/c", "a/b", "x"], ErrorKind::Invalid, "`a/b`"),
+            (None, None, &["optimizer.pt", "scaler.pt"], ErrorKind::Invalid, "none of the files can be the model file"),
+            (Some("b"), None, &["a"], ErrorKind::NotFound, "`b` is not among the files"),
+            (None, Some("b"), &["a"], ErrorKind::NotFound, "`b` is not among the files"),
+        ] {
+            let error = taken(&local, main, history, paths).unwrap_err();
+            assert!(error.kind() == kind && error.to_string().contains(message), "{paths:?}: {error}");
+        }
+        let missing = taken(&folder.path().join("missing"), None, None, &["a"]).unwrap_err();
+        assert!(matches!(missing, Error::Source(SourceError::Missing { .. })), "{missing:?}");
+        let a_folder = taken(folder.path(), None, None, &["a"]).unwrap_err();
+        assert!(matches!(a_folder, Error::Source(SourceError::NotAFile { .. })), "{a_folder:?}");
+    }
+}
