@@ -193,13 +193,65 @@ mod tests {
         }
     }
 
+    fn names(model: &str, version: &str) -> (ModelName, Version) {
+        (model.parse().unwrap(), version.parse().unwrap())
+    }
+
+    /// A listing under a prefix shows what belongs to the version or the model, and nothing of one whose name merely
+    /// begins alike.
+    #[test]
+    fn prefixes_hold_their_own_keys_and_no_others() {
+        let (id, path) = (Uuid::from_u128(1), "f".parse::<ArtifactPath>().unwrap());
+        let kinds = |(m, v): (ModelName, Version)| {
+            [
+                ObjectKey::Artifact(m.clone(), v.clone(), path.clone()),
+                ObjectKey::Manifest(m.clone(), v.clone()),
+                ObjectKey::Lease(m.clone(), v.clone(), id),
+                ObjectKey::GcLock(m.clone(), v.clone(), id),
+                ObjectKey::Tombstone(m.clone(), v.clone()),
+                ObjectKey::ForeignObjects(m.clone(), v.clone()),
+                ObjectKey::Uploads(m, v, id),
+                ObjectKey::Probe,
+            ]
+            .map(|key| key.to_string())
+        };
+        let (model, version) = names("plant", "1");
+        let alike: Vec<String> = [names("plant", "10"), names("plants", "1"), names("plan", "1")].map(kinds).concat();
+        for (prefix, own, of_model) in [
+            (version_prefix(&model, &version), &[0, 1][..], false),
+            (model_prefix(&model), &[0, 1], true),
+            (leases_prefix(&model, &version), &[2], false),
+            (gc_locks_prefix(&model, &version), &[3], false),
+            (tombstones_prefix(&model), &[4], true),
+            (foreign_prefix(&model), &[5], true),
+        ] {
+            for (at, key) in kinds(names("plant", "1")).iter().enumerate() {
+                assert_eq!(key.starts_with(&prefix), own.contains(&at), "{prefix} {key}");
+            }
+            for (at, key) in alike.iter().enumerate() {
+                let other_version = own.contains(&at) && of_model;
+                assert_eq!(key.starts_with(&prefix), other_version, "{prefix} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_of_a_key_is_known_even_if_the_rest_is_strange() {
+        for key in ["plant/v1/f", "plant/v1/", "plant/v1/../x", "plant/v1/manifest.json"] {
+            assert_eq!(version_of(key), Some(names("plant", "1")), "{key}");
+        }
+        for key in ["", "plant", "plant/v1", "plant/1/f", "plant/vv1/f", ".depot/leases/plant/1/x", "/v1/f"] {
+            assert_eq!(version_of(key), None, "{key}");
+        }
+    }
+
     #[test]
     fn what_listings_cannot_show_is_not_created() {
         for c in ['\0', '\u{1}', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{fffe}', '\u{ffff}'] {
             assert!(creatable(&format!("a{c}b")).is_err(), "{c:?}");
         }
         assert!(creatable("").is_err() && creatable(&"k".repeat(1025)).is_err());
-        assert!(creatable("a b+c%2B%zz/ü\u{202e}").is_ok());
+        assert!(creatable("a b+c%2B%zz/ü\u{202e}").is_ok() && creatable(&"k".repeat(1024)).is_ok());
     }
 
     #[test]

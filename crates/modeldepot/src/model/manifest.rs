@@ -284,6 +284,7 @@ mod created {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::digest::{PartDigest, merge};
 
     /// A manifest of the Python pipeline, from its documentation.
     const ORIGINAL: &str = r#"{
@@ -476,5 +477,122 @@ mod tests {
         for bad in [r#""a\nb""#, "7", "null", r#""""#, r#"{"a": 1}"#] {
             assert_eq!(parse(&sealed(&format!(r#""published_by": {bad}, "#))).unwrap().published_by, None, "{bad}");
         }
+    }
+
+    /// The entry of `best_model.pth` with these bytes, in parts of this size.
+    fn in_parts(bytes: &[u8], size: u64) -> Value {
+        let parts: Vec<_> =
+            bytes.chunks(size as usize).enumerate().map(|(at, part)| PartDigest::of(at as u64 * size, part)).collect();
+        let whole = merge(&parts, None);
+        serde_json::json!({
+            "path": "best_model.pth",
+            "size": bytes.len(),
+            "blake3": whole.blake3,
+            "parts": {"size": size, "blake3": whole.parts},
+        })
+    }
+
+    #[test]
+    fn parts_are_those_of_the_file_or_refused() {
+        let bytes: Vec<u8> = (0..5 << 19).map(|at: u32| (at % 251) as u8).collect();
+        let read = |entry: &Value| parse(&seal(&with_files(&entry.to_string())));
+        let good = in_parts(&bytes, SMALLEST_PARTS);
+        assert_eq!(read(&good).unwrap().size(), Some(bytes.len() as u64));
+        let parts = |change: &dyn Fn(&mut Vec<Value>)| {
+            let mut entry = good.clone();
+            change(entry["parts"]["blake3"].as_array_mut().unwrap());
+            entry
+        };
+        let sized = |size: u64| {
+            let mut entry = good.clone();
+            entry["parts"]["size"] = size.into();
+            entry
+        };
+        let shorter = {
+            let mut entry = good.clone();
+            entry["size"] = (2 * SMALLEST_PARTS).into();
+            entry
+        };
+        let one = |bytes: &[u8]| {
+            let mut entry = in_parts(bytes, SMALLEST_PARTS);
+            entry["parts"]["blake3"] = serde_json::json!([good["parts"]["blake3"][0]]);
+            entry
+        };
+        for (what, wrong) in [
+            ("smaller than any", in_parts(&bytes[..5 << 18], SMALLEST_PARTS / 2)),
+            ("no power of two", sized(SMALLEST_PARTS + SMALLEST_PARTS / 8)),
+            ("fewer than the size needs", sized(SMALLEST_PARTS * 2)),
+            ("one missing", parts(&|parts| drop(parts.pop()))),
+            ("none", parts(&|parts| parts.clear())),
+            ("only one", one(&bytes[..1000])),
+            ("swapped", parts(&|parts| parts.swap(0, 1))),
+            ("more than the size needs", shorter),
+        ] {
+            let refused = read(&wrong).unwrap_err().to_string();
+            assert_eq!(refused, "the parts that it lists of `best_model.pth` are not those of the file", "{what}");
+        }
+    }
+
+    #[test]
+    fn sizes_at_the_limits_are_accepted_and_beyond_them_refused() {
+        let of_size = |size: u64| file("best_model.pth").replace("\"size\": 3", &format!("\"size\": {size}"));
+        let largest = parse(&seal(&with_files(&of_size(LARGEST_FILE)))).unwrap();
+        assert_eq!(largest.size(), Some(50_000 << 30));
+        let beyond = parse(&seal(&with_files(&of_size(LARGEST_FILE + 1)))).unwrap_err().to_string();
+        assert_eq!(beyond, "it says that `best_model.pth` has 53687091200001 bytes, more than S3 can store");
+        // The manifest itself, with spaces up to the largest size.
+        let padded = |size: usize| ORIGINAL.replacen('{', &format!("{{{}", " ".repeat(size - ORIGINAL.len())), 1);
+        assert!(parse(&padded(64 << 20)).is_ok());
+        assert!(matches!(parse(&padded((64 << 20) + 1)), Err(ManifestError::TooLarge { bytes: 67_108_865 })));
+    }
+
+    #[test]
+    fn the_size_is_that_of_all_files() {
+        let manifest = parse(&seal(&with_files(&format!("{}, {}", file("best_model.pth"), file("a/b"))))).unwrap();
+        assert_eq!(manifest.size(), Some(6));
+        assert_eq!(parse(ORIGINAL).unwrap().size(), None);
+    }
+
+    #[test]
+    fn the_checksum_of_the_pipeline_is_that_of_the_model_file() {
+        let with_md5 = |md5: &str| file("best_model.pth").replacen('{', &format!(r#"{{"md5": "{md5}", "#), 1);
+        let same = with_files(&with_md5("61be1039f61babf7311ee09b3d735920"));
+        assert!(parse(&seal(&same)).is_ok());
+        let other = with_files(&with_md5("00be1039f61babf7311ee09b3d735920"));
+        let refused = parse(&seal(&other)).unwrap_err().to_string();
+        assert_eq!(refused, "it gives two MD5 checksums for `best_model.pth`");
+        // One of the two alone contradicts nothing, and nor does that of another file.
+        let without = other.replace("\"checksum\": \"61be1039f61babf7311ee09b3d735920\",", "");
+        assert!(parse(&seal(&without)).is_ok());
+        let beside = with_md5("00be1039f61babf7311ee09b3d735920").replace("best_model.pth", "other.pth");
+        assert!(parse(&seal(&with_files(&format!("{beside}, {}", file("best_model.pth"))))).is_ok());
+    }
+
+    #[test]
+    fn content_is_the_files_and_the_metadata() {
+        let manifest = parse(&seal(&with_files(&format!("{}, {}", file("best_model.pth"), file("a"))))).unwrap();
+        let mut again = manifest.clone();
+        again.created_at = None;
+        again.write_id = Some("another push".to_owned());
+        again.files.as_mut().unwrap().reverse();
+        assert!(manifest.same_content(&again));
+        let changes: [fn(&mut Manifest); 8] = [
+            |m| m.model_file = m.model_file.replace("best_model.pth", "a"),
+            |m| m.history = Some("a".parse().unwrap()),
+            |m| drop(m.metadata.insert("epochs".to_owned(), 7.into())),
+            |m| m.files.as_mut().unwrap().truncate(1),
+            |m| m.files.as_mut().unwrap()[1].path = "b".parse().unwrap(),
+            |m| m.files.as_mut().unwrap()[1].blake3 = Blake3::ZEROS,
+            |m| m.files.as_mut().unwrap()[1].executable = true,
+            |m| m.files = None,
+        ];
+        for (at, change) in changes.iter().enumerate() {
+            let mut other = manifest.clone();
+            change(&mut other);
+            assert!(!manifest.same_content(&other) && !other.same_content(&manifest), "change {at}");
+        }
+        // Of two whose files are not listed, nobody knows.
+        let original = parse(ORIGINAL).unwrap();
+        assert!(!original.same_content(&original));
     }
 }

@@ -34,6 +34,8 @@ enum Wrong {
     OtherBytes,
     /// All bytes of an object of another size, with status 200.
     WholeOfAnother(usize),
+    /// As many bytes as requested, which are an object of that size, with status 200.
+    WholeOfThisLength,
     /// The right bytes, and the ETag of another object.
     OtherEtag,
     Refused(u16, &'static str),
@@ -83,6 +85,9 @@ fn answer(content: &[u8], asked: &Asked, wrong: Option<Wrong>) -> Act {
         Some(Shifted) => exact(range(first + 1, end + 1, total), right),
         Some(OtherBytes) => exact(range(first, end, total), right.iter().map(|byte| byte ^ 1).collect()),
         Some(WholeOfAnother(size)) => Act::Answer(200, vec![("etag", "\"e\"".to_owned())], bytes(size, 1)),
+        Some(WholeOfThisLength) => {
+            Act::Answer(200, vec![("etag", "\"e\"".to_owned())], right.iter().map(|byte| byte ^ 1).collect())
+        }
         Some(OtherEtag) => {
             let headers = range(first, end, total).into_iter().filter(|(name, _)| *name != "etag");
             exact(headers.chain([("etag", "\"f\"".to_owned())]).collect(), right)
@@ -247,6 +252,29 @@ async fn a_whole_object_of_another_size_is_no_range() {
             "{error:?}"
         );
     }
+}
+
+/// Without `Content-Range` nothing says that these are the bytes that were asked for.
+#[tokio::test]
+async fn a_whole_object_as_long_as_what_is_missing_is_no_range() {
+    let content = bytes(300_000, 1);
+    let wrong = |_, asked: &Asked| match asked.range()?.0 {
+        0 => Some(EndsEarly(100_000)),
+        _ => Some(WholeOfThisLength),
+    };
+    let middle = server(&content, wrong).await;
+    for result in both(&middle, Duration::from_secs(20)).await {
+        assert!(said(&result.unwrap_err()).contains("ignores `Range`"));
+    }
+    assert_eq!(middle.ranges().len(), 4, "each read went on once from where it broke off");
+    let large = bytes(PART + 5, 1);
+    let first = server(&large, |_, asked| (asked.range()?.0 == 0).then_some(WholeOfThisLength)).await;
+    let [downloaded, _] = both(&first, Duration::from_secs(20)).await;
+    let error = downloaded.unwrap_err();
+    assert!(
+        matches!(error, Error::Damaged { mismatch: Mismatch::Size { expected: 8_388_613, found: 8_388_608, .. }, .. }),
+        "{error:?}"
+    );
 }
 
 /// Without a word of S3: a proxy may answer conditions itself, and moto leaves the body out.

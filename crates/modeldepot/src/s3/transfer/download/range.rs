@@ -178,8 +178,8 @@ impl Range {
                 return Err(self.client.not_understood(self.about(), "it sent another range than it was asked for"));
             }
             Some(_) => false,
-            None if length == Some(left) => false,
-            // It ignores `Range`, and what was asked for comes first: the rest is not read.
+            // It ignores `Range` and sends an object whole, even if its length happens to be that of the range. What was
+            // asked for comes first: the rest is not read.
             None if first == 0 => match length {
                 Some(found) if found != object.size => return Err(wrong_size(found)),
                 _ => true,
