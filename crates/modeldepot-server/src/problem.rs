@@ -28,6 +28,8 @@ pub(crate) struct Problem {
 /// A summary of a problem for the logs, in the extensions of an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
+    /// The status of the problem. A layer outside may have answered with another.
+    pub(crate) status: StatusCode,
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
     /// Whether an unknown token was presented.
@@ -36,7 +38,12 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn of(problem: &Problem) -> Told {
-        Told { kind: problem.kind.word(), detail: problem.detail.clone(), guessed: problem.guessed }
+        Told {
+            status: problem.status,
+            kind: problem.kind.word(),
+            detail: problem.detail.clone(),
+            guessed: problem.guessed,
+        }
     }
 }
 
