@@ -27,6 +27,12 @@ pub enum ManifestError {
         /// Its bytes.
         bytes: u64,
     },
+    /// The manifest is larger than those that are read to list many versions.
+    #[error("it has {bytes} bytes, too many to be read for a list")]
+    TooLong {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// The manifest has a newer format than this library supports.
     #[error("it is written in format {0}, newer than the {FORMAT_VERSION} that this program supports")]
     TooNew(u32),
