@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use modeldepot::{ErrorKind, SettingsError, SourceError, causes};
+use modeldepot::{ErrorKind, LONGEST_MESSAGE, SettingsError, SourceError, causes, shortened};
 use serde_json::json;
 
 use crate::interrupt::Signal;
@@ -156,6 +156,11 @@ impl Error {
         }
     }
 
+    /// Returns the message, shortened.
+    pub(crate) fn message(&self) -> String {
+        shortened(&self.to_string(), LONGEST_MESSAGE).into_owned()
+    }
+
     /// Returns the messages of the cause chain without repetitions.
     pub(crate) fn causes(&self) -> Vec<String> {
         causes(self)
@@ -169,7 +174,7 @@ impl Error {
         };
         json!({"error": {
             "kind": kind,
-            "message": self.to_string(),
+            "message": self.message(),
             "causes": self.causes(),
             "hint": hint,
             "exit": self.exit(),

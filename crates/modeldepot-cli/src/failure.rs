@@ -1,6 +1,6 @@
 //! Failures as data, for the Python package.
 
-use modeldepot::{Error as Depot, ErrorKind, causes};
+use modeldepot::{Error as Depot, ErrorKind, LONGEST_MESSAGE, causes, shortened};
 
 use crate::error::Error;
 use crate::hint;
@@ -29,7 +29,7 @@ impl Failure {
     fn clean(self) -> Failure {
         Failure {
             kind: self.kind,
-            message: clean_message(&self.message),
+            message: clean_message(&shortened(&self.message, LONGEST_MESSAGE)),
             causes: self.causes.into_iter().map(|cause| clean_message(&cause)).collect(),
             hint: self.hint.map(|hint| clean_message(&hint)),
         }

@@ -135,7 +135,7 @@ impl Ui {
         }
         match error {
             Error::Signal { signal, .. } => to_stderr(signal.word()),
-            _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean_message(&error.to_string()))),
+            _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean_message(&error.message()))),
         }
         for cause in error.causes() {
             to_stderr(format_args!("{} {}", styled(BOLD, "caused by:"), clean_message(&cause)));

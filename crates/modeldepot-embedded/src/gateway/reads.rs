@@ -10,7 +10,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use super::{Gateway, etag, refuse_unsupported, size, timestamp};
 use crate::body::send::{Outgoing, Reader};
 use crate::checksum::put_sums;
-use crate::index::conditions::{ReadConditions, Tags, Unmet};
+use crate::index::conditions::{ReadConditions, Tags, Unmet, may_send_range};
 use crate::index::record::{self, Segment};
 use crate::index::stamp::Which;
 use crate::refusal::{custom, internal, precondition_failed};
@@ -176,7 +176,8 @@ impl Gateway {
         let (object, segments) =
             self.run(move |store| store.index.version(&bucket, &key, which.as_ref(), by_part)).await?;
         conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
-        let wanted = wanted(&object, &segments, input.range.as_ref(), input.part_number)?;
+        let range = input.range.filter(|_| may_send_range(&req.headers, &object));
+        let wanted = wanted(&object, &segments, range.as_ref(), input.part_number)?;
         let tags = object.description.tags.len();
         let mut output = HeadObjectOutput::default();
         fill!(output, object, &wanted, wants_checksums(input.checksum_mode.as_ref()), by_part);
@@ -201,10 +202,12 @@ impl Gateway {
         check_wanted_headers!(input)?;
         let conditions = read_conditions!(input);
         let (bucket, key, range, part) = (input.bucket, input.key, input.range, input.part_number);
+        let headers = req.headers;
         let (object, wanted, reader) = self
             .run(move |store| {
                 let (object, segments, pin) = store.hold(&bucket, &key, which.as_ref())?;
                 conditions.check(&object).map_err(|reason| unmet(reason, &object))?;
+                let range = range.filter(|_| may_send_range(&headers, &object));
                 let wanted = wanted(&object, &segments, range.as_ref(), part)?;
                 let reader = Reader::open(pin, &segments, wanted.range.clone()).map_err(internal)?;
                 Ok((object, wanted, reader))

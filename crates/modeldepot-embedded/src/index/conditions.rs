@@ -1,6 +1,7 @@
 //! Preconditions: `If-Match`, `If-None-Match` and the two dates.
 
-use s3s::dto::{ETag, ETagCondition, Timestamp};
+use hyper::header::{self, HeaderMap};
+use s3s::dto::{ETag, ETagCondition, Timestamp, TimestampFormat};
 use s3s::{S3Result, s3_error};
 use time::OffsetDateTime;
 
@@ -133,6 +134,22 @@ impl ReadConditions {
             (None, None) => true,
         };
         if modified { Ok(()) } else { Err(Unmet::NotModified) }
+    }
+}
+
+/// Returns true if a range may be sent: there is no `If-Range`, or it names the object as it is, by its tag or by its
+/// exact date (RFC 9110, section 13.1.5). Otherwise the whole object is sent.
+pub(crate) fn may_send_range(headers: &HeaderMap, object: &Object) -> bool {
+    let mut given = headers.get_all(header::IF_RANGE).iter();
+    let text = match (given.next(), given.next()) {
+        (None, _) => return true,
+        (Some(value), None) => value.to_str().unwrap_or_default().trim(),
+        (Some(_), Some(_)) => return false,
+    };
+    match (Timestamp::parse(TimestampFormat::HttpDate, text), Tags::parse(text)) {
+        (Ok(date), _) => object.modified == seconds(&date),
+        (Err(_), Tags::Any) => false,
+        (Err(_), tags) => tags.match_strongly(&object.etag),
     }
 }
 

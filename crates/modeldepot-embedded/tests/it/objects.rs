@@ -273,3 +273,41 @@ async fn ranges() {
     })
     .await;
 }
+
+/// A client that resumes a download of another object than it began must get all of this one.
+#[tokio::test]
+async fn a_range_of_another_object_is_answered_with_the_whole() {
+    let r = running().await;
+    let client = r.client;
+    blocking(move || {
+        assert_eq!(client.put("/models/o", b"0123456789").status, 200);
+        let head = client.send("HEAD", "/models/o", &[], b"");
+        let (etag, date) = (head.header("etag").unwrap(), head.header("last-modified").unwrap());
+        let weak = format!("W/{etag}");
+        for (given, is_part) in [
+            (etag, true),
+            (date, true),
+            ("\"00000000000000000000000000000000\"", false),
+            (&*weak, false),
+            ("Tue, 01 Jan 2019 00:00:00 GMT", false),
+            ("Fri, 01 Jan 2038 00:00:00 GMT", false),
+            ("*", false),
+            ("nonsense", false),
+        ] {
+            let headers = [("if-range", given), ("range", "bytes=5-")];
+            let got = client.send("GET", "/models/o", &headers, b"");
+            let expected = if is_part { (206, "56789") } else { (200, "0123456789") };
+            assert_eq!((got.status, &*got.text()), expected, "{given}");
+            assert_eq!(got.header("content-range").is_some(), is_part, "{given}");
+            let head = client.send("HEAD", "/models/o", &headers, b"");
+            assert_eq!(
+                (head.status, head.header("content-length").unwrap()),
+                (got.status, if is_part { "5" } else { "10" })
+            );
+        }
+        // A range beyond the end of another object is no error either.
+        let headers = [("if-range", "\"other\""), ("range", "bytes=99-")];
+        assert_eq!(client.send("GET", "/models/o", &headers, b"").status, 200);
+    })
+    .await;
+}

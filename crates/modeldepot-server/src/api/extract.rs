@@ -4,7 +4,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use modeldepot::{ModelName, causes};
+use modeldepot::{ModelName, visible};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
@@ -69,9 +69,18 @@ fn refused(refusal: &JsonRejection) -> Problem {
             Problem::invalid("the body is not JSON").hint("send it with `Content-Type: application/json`")
         }
         StatusCode::PAYLOAD_TOO_LARGE => Problem::invalid("the body is too large"),
-        _ => Problem::invalid("the body does not match the expected JSON").because(causes(refusal)),
+        _ => Problem::invalid("the body does not match the expected JSON").because(vec![reason(refusal)]),
     }
     .status(status)
+}
+
+/// Returns what is wrong with a body, with the place: the innermost cause, which axum's own message repeats in full.
+fn reason(refusal: &JsonRejection) -> String {
+    let mut reason: &dyn std::error::Error = refusal;
+    while let Some(cause) = reason.source() {
+        reason = cause;
+    }
+    visible(&reason.to_string()).into_owned()
 }
 
 /// The pairs of a query, in order.

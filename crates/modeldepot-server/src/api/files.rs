@@ -101,7 +101,7 @@ pub(crate) async fn get(
     let reader = app.storage.open_described(&found, &path)?;
     let file = reader.file().clone();
     let etag = digest(&file);
-    if etag.as_ref().is_some_and(|etag| is_other(&headers, etag)) {
+    if is_other(&headers, etag.as_ref()) {
         return Err(Problem::new(ErrorKind::Conflict, format!("`{path}` does not match `If-Match`"))
             .status(StatusCode::PRECONDITION_FAILED));
     }
@@ -109,12 +109,9 @@ pub(crate) async fn get(
         Response::builder().header(header::ACCEPT_RANGES, "bytes").header(header::CONTENT_SECURITY_POLICY, FILE_CSP);
     if let (Some(etag), Some(headers_of_answer)) = (&etag, answer.headers_mut()) {
         headers_of_answer.typed_insert(etag.clone());
-        if is_known(&headers, etag) {
-            return finished(
-                answer.status(StatusCode::NOT_MODIFIED).header(header::CACHE_CONTROL, KEPT),
-                Body::empty(),
-            );
-        }
+    }
+    if is_known(&headers, etag.as_ref()) {
+        return finished(answer.status(StatusCode::NOT_MODIFIED).header(header::CACHE_CONTROL, KEPT), Body::empty());
     }
     if method == Method::GET && !streamed && redirects(&app, &file, peer, &headers) {
         let url = app.storage.link(&found, Some(&path), by.0.life(links::READER_LIFE)).await?;
@@ -123,7 +120,9 @@ pub(crate) async fn get(
         let answer = answer.status(StatusCode::FOUND).header(header::LOCATION, location);
         return finished(answer.header(header::CACHE_CONTROL, "no-store"), Body::empty());
     }
-    let range = range(&headers, file.size, etag.as_ref()).map_err(|()| {
+    // A range has a meaning for GET only (RFC 9110, section 14.2).
+    let wanted = if method == Method::GET { range(&headers, file.size, etag.as_ref()) } else { Ok(None) };
+    let range = wanted.map_err(|()| {
         Problem::invalid(format!("the range is outside `{path}`, which has {} bytes", file.size))
             .status(StatusCode::RANGE_NOT_SATISFIABLE)
             .value(header::CONTENT_RANGE, format!("bytes */{}", file.size))

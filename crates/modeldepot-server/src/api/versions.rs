@@ -266,7 +266,7 @@ pub(crate) async fn one(
             document.answer.get_or_init(|| (body, etag)).clone()
         }
     };
-    let mut response = match is_known(&headers, &etag) {
+    let mut response = match is_known(&headers, Some(&etag)) {
         true => StatusCode::NOT_MODIFIED.into_response(),
         false => {
             let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "private, no-cache")];

@@ -52,7 +52,7 @@ pub(super) async fn get(Path(name): Path<String>, headers: HeaderMap) -> Respons
         (header::CONTENT_TYPE, asset.media_type),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let mut response = match is_known(&headers, &asset.etag) {
+    let mut response = match is_known(&headers, Some(&asset.etag)) {
         true => (StatusCode::NOT_MODIFIED, about).into_response(),
         false => (about, asset.text).into_response(),
     };

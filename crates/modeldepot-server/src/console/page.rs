@@ -76,7 +76,8 @@ pub(crate) async fn framed(State(app): State<App>, request: Request, next: Next)
         let wanted = request.uri().path_and_query().map_or("/", |wanted| wanted.as_str());
         let wanted = if request.method().is_safe() { wanted } else { "/" };
         let mut response = Redirect::to(&href::query("/login", &[("next", wanted)])).into_response();
-        response.extensions_mut().insert(Told { kind: "denied", detail: "not logged in".to_owned(), guessed: false });
+        let (status, detail) = (StatusCode::UNAUTHORIZED, "not logged in".to_owned());
+        response.extensions_mut().insert(Told { status, kind: "denied", detail, guessed: false });
         return response;
     }
     let mut response = next.run(request).await;

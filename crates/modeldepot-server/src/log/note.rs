@@ -113,8 +113,9 @@ impl Note {
 
     fn audit(&self, found: Found, status: Option<StatusCode>, told: Option<&Told>, late: bool) {
         let Some(log) = &self.0.logs.audit else { return };
-        // Visitors who must log in first are redirected to the login page.
-        let refused = status.is_some_and(|it| is_refusal(it) || it.is_redirection() && told.is_some());
+        // Also by the recorded problem: visitors who must log in first are redirected to the login page, and a layer
+        // outside may have replaced the answer.
+        let refused = status.is_some_and(is_refusal) || told.is_some_and(|told| is_refusal(told.status));
         let route = self.0.route.as_deref();
         let method = self.0.method.parse().unwrap_or_default();
         let action = action(&method, route.unwrap_or("unknown"));
@@ -203,5 +204,37 @@ impl Drop for Unanswered {
             note.audit(found, None, None, false);
             note.access(None, 0, began, false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use modeldepot::ErrorKind;
+
+    use super::*;
+    use crate::log::{Log, LogTarget};
+
+    /// The status that a layer outside answered with does not decide alone.
+    #[test]
+    fn a_refusal_is_one_whatever_the_status_became() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let log = Log::open(&LogTarget::File(path.clone())).unwrap();
+        let refused = Told::of(&Problem::new(ErrorKind::Denied, "no"));
+        let absent = Told::of(&Problem::new(ErrorKind::NotFound, "none"));
+        for (status, told) in
+            [(406, Some(&refused)), (303, Some(&refused)), (401, None), (406, Some(&absent)), (200, None)]
+        {
+            let logs = Logs { audit: Some(log.clone()), access: None };
+            let note = Note::new(logs, status.to_string(), &Request::get("/x").body(()).unwrap().into_parts().0);
+            note.answered(StatusCode::from_u16(status).unwrap(), told);
+        }
+        log.flush(std::time::Duration::from_secs(60));
+        let lines = std::fs::read_to_string(path).unwrap();
+        let results: Vec<_> =
+            lines.lines().map(|line| line.split("\"request\":\"").nth(1).unwrap()[..3].to_owned()).collect();
+        assert_eq!(results, ["406", "303", "401"], "{lines}");
+        assert!(lines.lines().all(|line| line.contains("\"result\":\"refused\"")), "{lines}");
     }
 }

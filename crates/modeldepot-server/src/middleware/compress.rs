@@ -39,16 +39,51 @@ pub(crate) fn compression() -> CompressionLayer<Compressible> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Compressible)
 }
 
-/// The middleware around [`compression`]. Only GET reaches it, because the layer answers 406 if a client accepts no
-/// known encoding, even after something was published, and removes the length from the answer to a HEAD. It also
-/// weakens the ETag of a compressed response, whose bytes differ from others with that ETag.
+/// The middleware around [`compression`]. The layer answers 406 to a client that accepts no encoding it knows, even
+/// after something was published and in place of any refusal, and removes the length from the answer to a HEAD. So it
+/// sees no more than that a GET may be answered in gzip. Others get the plain bytes, even if they refuse those too, as
+/// RFC 9110, section 12.5.3, allows.
+///
+/// It also weakens the ETag of a compressed response, whose bytes differ from others with that ETag.
 pub(crate) async fn encoded(mut request: Request, next: Next) -> Response {
-    if request.method() != Method::GET {
-        request.headers_mut().remove(ACCEPT_ENCODING);
+    let gzip = request.method() == Method::GET && prefers_gzip(request.headers());
+    let headers = request.headers_mut();
+    headers.remove(ACCEPT_ENCODING);
+    if gzip {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
     let mut response = next.run(request).await;
     weaken(response.headers_mut());
     response
+}
+
+/// Returns true if a client accepts gzip, and does not prefer plain bytes.
+fn prefers_gzip(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut any, mut identity) = (None, None, None);
+    for item in
+        headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','))
+    {
+        let (name, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+        let Some(weight) = weight_of(weight.trim()) else { continue };
+        match name.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = gzip.max(Some(weight)),
+            "*" => any = any.max(Some(weight)),
+            "identity" => identity = identity.max(Some(weight)),
+            _ => {}
+        }
+    }
+    let gzip = gzip.or(any).unwrap_or_default();
+    gzip > 0 && gzip >= identity.unwrap_or_default()
+}
+
+/// Reads a weight such as `q=0.5`, in thousandths.
+fn weight_of(text: &str) -> Option<u16> {
+    let number = text.strip_prefix("q=").or_else(|| text.strip_prefix("Q="))?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if !matches!(whole, "0" | "1") || part.len() > 3 || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    format!("{whole}{part:0<3}").parse().ok().filter(|weight| *weight <= 1000)
 }
 
 fn weaken(headers: &mut HeaderMap) {
@@ -88,6 +123,24 @@ mod tests {
         for other in ["text/html; charset=utf-8", "application/octet-stream", "text/event-stream", "image/png"] {
             assert!(!compressed(&[(CONTENT_TYPE, other)], 10_000), "{other}");
         }
+    }
+
+    #[test]
+    fn gzip_is_only_for_those_who_accept_it() {
+        let prefers = |lines: &[&'static str]| {
+            prefers_gzip(&lines.iter().map(|line| (ACCEPT_ENCODING, HeaderValue::from_static(line))).collect())
+        };
+        for yes in ["gzip", "GZIP", "x-gzip", "*", "br, gzip;q=0.001", "identity;q=0.5, *", "gzip ; q=1.000, identity"]
+        {
+            assert!(prefers(&[yes]), "{yes}");
+        }
+        for no in ["", "br", "identity", "identity;q=0", "*;q=0", "gzip;q=0", "gzip;q=0, *", "gzip;q=0.5, identity"] {
+            assert!(!prefers(&[no]), "{no}");
+        }
+        for malformed in ["gzip;q=", "gzip;q=abc", "gzip;q=2", "gzip;q=1.001", "gzip;q=0.1234", "gzip;level=1"] {
+            assert!(!prefers(&[malformed]), "{malformed}");
+        }
+        assert!(prefers(&["br", "gzip"]) && !prefers(&[]));
     }
 
     #[test]

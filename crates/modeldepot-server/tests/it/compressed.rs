@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use hyper::Method;
+use modeldepot_server::{Grants, Log, LogTarget, Tokens};
 use serde_json::{Value, json};
 
 use crate::place::{Answer, Place};
@@ -70,4 +71,65 @@ async fn a_client_that_accepts_no_known_encoding_can_publish() {
     let headers = [("accept-encoding", "identity;q=0, *;q=0")];
     place.send(Method::PUT, "/api/v1/models/m/versions/2/files/f", &headers, b"x").await.is(201);
     place.send(Method::DELETE, "/api/v1/models/m/versions/2", &headers, b"").await.is(200);
+}
+
+/// What is refused stays refused, and what is there is sent, whatever encoding a client accepts; and the audit log does
+/// not miss a refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoding_that_nobody_can_give_changes_no_answer_and_hides_no_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (tokens, audit) = (folder.path().join("tokens"), folder.path().join("audit.log"));
+    let log = Log::open(&LogTarget::File(audit.clone())).unwrap();
+    let token = |name: &str, grants: &str| {
+        format!("Bearer {}", Tokens::add(&tokens, name, grants.parse::<Grants>().unwrap()).unwrap())
+    };
+    let (all, other) = (token("all", "delete"), token("other", "publish:soil"));
+    let place =
+        Place::with(|config| (config.tokens, config.audit_log) = (Some(tokens.clone()), Some(log.clone()))).await;
+    place.push("m", "1", &[("f", b"0123456789")], json!({"note": "a word and another. ".repeat(200)})).await;
+    let (version, file) = ("/api/v1/models/m/versions/1", "/api/v1/models/m/versions/1/files/f");
+    let known = place.send(Method::GET, file, &[("authorization", &all)], b"").await.is(200).header("etag").to_owned();
+    let cases: &[(u16, &str, &str, &[(&str, &str)])] = &[
+        (200, "/healthz", "", &[]),
+        (200, "/login", "", &[]),
+        (200, version, &all, &[]),
+        (200, "/models/m", &all, &[]),
+        (200, file, &all, &[]),
+        (206, file, &all, &[("range", "bytes=2-3")]),
+        (304, file, &all, &[("if-none-match", &known)]),
+        (404, "/api/v1/models/none/versions", &all, &[]),
+        (404, "/nowhere", "", &[("accept", "text/html")]),
+        (416, file, &all, &[("range", "bytes=20-")]),
+        (303, "/models/m", "", &[]),
+        (401, version, "", &[]),
+        (401, file, "Bearer mdt_guessed", &[]),
+        (403, version, &other, &[]),
+        (403, "/models/m", &other, &[]),
+    ];
+    let lines = || {
+        assert!(log.flush(std::time::Duration::from_secs(60)));
+        std::fs::read_to_string(&audit).unwrap().lines().count()
+    };
+    for (status, path, token, more) in cases {
+        let mut headers = more.to_vec();
+        if !token.is_empty() {
+            headers.push(("authorization", token));
+        }
+        let before = lines();
+        let plain = place.send(Method::GET, path, &headers, b"").await.is(*status);
+        let logged = lines() - before;
+        assert_eq!(logged, usize::from(matches!(status, 303 | 401 | 403)), "{status} {path}");
+        for encoding in ["identity;q=0", "*;q=0", "identity;q=0, *;q=0", "gzip;q=0, identity;q=0", "br, identity;q=0"] {
+            let before = lines();
+            headers.push(("accept-encoding", encoding));
+            let answer = place.send(Method::GET, path, &headers, b"").await.is(*status);
+            headers.pop();
+            let said = |answer: &Answer| {
+                ["etag", "content-type", "content-length", "location"].map(|name| answer.header(name).to_owned())
+            };
+            assert_eq!((said(&answer), answer.header("content-encoding")), (said(&plain), ""), "{path} {encoding}");
+            assert_eq!(answer.body.len(), plain.body.len(), "{path} {encoding}");
+            assert_eq!(lines() - before, logged, "{status} {path} {encoding}: lines of the audit log");
+        }
+    }
 }

@@ -172,3 +172,46 @@ async fn a_form_of_parts_without_names_ends() {
     let page = String::from_utf8(answer.body.to_vec()).unwrap();
     assert!(page.contains("there are more than 1000 files"), "{page}");
 }
+
+/// A manifest in the bucket may hold strings of any size. No problem document, page or log line repeats one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_answer_repeats_what_a_manifest_is_full_of() {
+    let place = Place::new().await;
+    place.push("good", "1", &[("f", b"x")], json!({})).await;
+    let client = place.storage.client();
+    let good = client.get_small(place.storage.bucket(), "good/v1/manifest.json", 1 << 20).await.unwrap().unwrap();
+    let good: serde_json::Value = serde_json::from_slice(&good).unwrap();
+    let long = "A".repeat(3_000_000);
+    for field in ["created_at", "checksum", "model_file", "format_version", "files", "version", "history"] {
+        let model = field.replace('_', "-");
+        let mut manifest = good.clone();
+        manifest["model_name"] = model.as_str().into();
+        manifest["model_file"] = format!("{model}/v1/f").into();
+        manifest[field] = long.as_str().into();
+        let (key, body) = (format!("{model}/v1/manifest.json"), manifest.to_string().into());
+        client.put_small(place.storage.bucket(), &key, body, "application/json").await.unwrap();
+        let problem = place.get(&format!("/api/v1/models/{model}/versions/1")).await.is(502);
+        assert_eq!(problem.json()["kind"], "corrupt");
+        assert!(problem.body.len() < 3000, "{field}: {} bytes", problem.body.len());
+        for path in [format!("/models/{model}/versions/1"), format!("/models/{model}"), "/".to_owned()] {
+            let page = place.get(&path).await;
+            assert!(page.body.len() < 50_000, "{field} {path}: {} bytes", page.body.len());
+        }
+    }
+}
+
+/// What is sent is not sent back in full either.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_problem_is_longer_than_a_few_kilobytes() {
+    let place = Place::new().await;
+    let long = "x".repeat(30_000);
+    for path in [
+        format!("/nowhere/{long}"),
+        format!("/api/v1/models/m/versions?filter={long}"),
+        format!("/api/v1/models/m/versions?{long}=1"),
+        format!("/api/v1/models/{long}/versions"),
+    ] {
+        let answer = place.get(&path).await;
+        assert!(answer.status.is_client_error() && answer.body.len() < 4000, "{} bytes", answer.body.len());
+    }
+}

@@ -242,3 +242,42 @@ async fn a_completion_that_the_server_did_not_answer_is_repeated() {
         place.post(&complete, &Value::Null).await.is(404);
     }
 }
+
+/// What is wrong with a body is said, where it is, and no more of it than fits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_match_is_refused_with_the_reason() {
+    let place = Place::new().await;
+    let reason = async |body: &str| {
+        let headers = [("content-type", "application/json")];
+        let answer = place.send(Method::POST, UPLOADS, &headers, body.as_bytes()).await.is(400);
+        assert!(answer.body.len() < 3000, "{} bytes", answer.body.len());
+        let problem = answer.json();
+        assert_eq!(problem["detail"], "the body does not match the expected JSON");
+        problem["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|cause| cause.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    for (body, said) in [
+        ("{", "EOF while parsing an object at line 1 column 1"),
+        ("", "EOF while parsing a value"),
+        ("{}", "missing field `files`"),
+        (r#"{"files": 3}"#, "invalid type: integer `3`, expected a sequence"),
+        (r#"{"files": [], "color": "red"}"#, "unknown field `color`"),
+        (r#"{"files": [{"path": "a", "size": -1}]}"#, "expected a whole number"),
+        (
+            r#"{"files": [{"path": "a", "size": 1}, {"path": 7, "size": 1}]}"#,
+            "files[1].path: invalid type: integer `7`",
+        ),
+    ] {
+        let reason = reason(body).await;
+        assert!(reason.contains(said), "{body}: {reason}");
+    }
+    let long = "x".repeat(900_000);
+    assert!(reason(&format!(r#"{{"files": "{long}"}}"#)).await.contains("at line 1 column 900"));
+    assert!(reason(&format!(r#"{{"{long}": 1}}"#)).await.contains("unknown field `xxx"));
+    assert!(reason("{\"a\\nhint: b\": 1}").await.contains("unknown field `a\\nhint: b`"));
+}

@@ -27,6 +27,16 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// Returns the stamp of a file that was looked at or opened.
+    pub(crate) fn of_metadata(found: &Metadata) -> Stamp {
+        Stamp {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+        }
+    }
+
     #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
     fn of(stat: &Stat) -> Stamp {
         Stamp {

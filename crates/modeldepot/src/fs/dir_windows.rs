@@ -22,6 +22,14 @@ pub(crate) struct Stamp {
     modified: Option<SystemTime>,
 }
 
+impl Stamp {
+    /// Returns the stamp of a file that was looked at or opened. Stable Rust shows no number of the file here, so that
+    /// another file of the same size and time is not told apart.
+    pub(crate) fn of_metadata(found: &std::fs::Metadata) -> Stamp {
+        Stamp { size: found.len(), modified: found.modified().ok() }
+    }
+}
+
 /// Locks a folder in which only modeldepot works.
 const LOCK: &str = "lock";
 
@@ -71,7 +79,7 @@ impl Dir {
             kind if kind.is_file() => Kind::File,
             _ => Kind::Special,
         };
-        let stamp = Stamp { size: found.len(), modified: found.modified().ok() };
+        let stamp = Stamp::of_metadata(&found);
         Ok(Some(Entry { kind, size: stamp.size, stamp }))
     }
 

@@ -16,6 +16,7 @@ mod staging;
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 pub(crate) use crate::model::name::OWN;
 
@@ -42,6 +43,19 @@ pub(crate) enum Kind {
     Link,
     /// A named pipe, a socket or a device. Opening one may hang, or do something.
     Special,
+}
+
+/// Opens a file to read. What another program put under its name since it was looked at may be a pipe, and opening
+/// that never waits: the caller checks what was opened.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Mode, OFlags};
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+    #[cfg(not(unix))]
+    File::open(path)
 }
 
 /// Reads exactly `bytes` from `offset`, wherever others write at the same time.

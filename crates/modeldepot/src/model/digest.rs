@@ -6,6 +6,8 @@
 use blake3::hazmat::{self, HasherExt as _, Mode};
 use serde::{Deserialize, Serialize};
 
+use crate::model::name::shown;
+
 /// A BLAKE3 digest of a whole file: what `b3sum` prints, 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -34,7 +36,7 @@ pub struct Crc64([u8; 8]);
 
 /// Text that is not a valid digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a digest of {bytes} bytes in {encoding}")]
+#[error("`{}` is not a digest of {bytes} bytes in {encoding}", shown(text))]
 pub struct DigestError {
     text: String,
     bytes: usize,

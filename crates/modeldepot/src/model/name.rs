@@ -36,8 +36,10 @@ pub struct NameError {
 }
 
 /// Returns `text` made safe for one line of a terminal, truncated if it is long.
-fn shown(text: &str) -> String {
-    let clean = visible(text);
+pub(crate) fn shown(text: &str) -> String {
+    // Each character that is kept becomes at least one of the result.
+    let first = text.char_indices().nth(81).map_or(text, |(cut, _)| &text[..cut]);
+    let clean = visible(first);
     match clean.char_indices().nth(80) {
         Some((cut, _)) => format!("{}…", &clean[..cut]),
         None => clean.into_owned(),

@@ -20,6 +20,10 @@ const READS_AT_ONCE: usize = 8;
 /// How many manifests one listing reads at most. Beyond that, all objects under a version are counted.
 const READS: usize = 256;
 
+/// The longest manifest that is read for a list: some ten thousand files. Beyond that, all objects under a version are
+/// counted, as the bucket may hold any number of them.
+pub(super) const LONGEST: u64 = 8 * 1024 * 1024;
+
 impl ModelStorage {
     /// Corrects the counts of versions that have other objects beside their files, or missing files. For that it reads
     /// the manifest of each model's highest version, and of versions that look unusual.
@@ -28,8 +32,11 @@ impl ModelStorage {
         for (model, versions) in models.iter_mut() {
             let highest = versions.iter().rfind(|(_, seen)| seen.is_published()).map(|(version, _)| version.clone());
             for (version, seen) in versions.iter_mut().filter(|(_, seen)| seen.is_published()) {
+                let is_long = seen.manifest_len() > LONGEST;
                 let kept = self.counts.get(model, version).filter(|(length, _)| *length == seen.manifest_len());
                 match kept {
+                    Some((_, counted)) if is_long => seen.correct(counted),
+                    None if is_long => {}
                     // It may have been repaired since, so read a damaged manifest again.
                     Some((_, Counted::Damaged)) => read.push((model.clone(), version.clone())),
                     Some((_, counted)) => seen.correct(counted),

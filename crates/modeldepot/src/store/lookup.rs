@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::ModelStorage;
 use crate::advice::similar;
+use super::file_counts::LONGEST;
 use crate::error::{Error, Result};
 use crate::model::key::{foreign_prefix, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::name::{ModelName, Selector, Version};
@@ -154,12 +155,12 @@ impl ModelStorage {
     }
 
     /// Returns the metadata of a listed version; `None` when its manifest is gone. Takes one request, where
-    /// [`ModelStorage::describe`] takes two or more. Use it to read many.
+    /// [`ModelStorage::describe`] takes two or more. Use it to read many: a manifest of more than 8 MiB is not read.
     ///
     /// # Errors
-    /// [`Error::Manifest`] when the manifest cannot be used.
+    /// [`Error::Manifest`] when the manifest cannot be used, or is too long.
     pub async fn metadata_of(&self, model: &ModelName, version: &Version) -> Result<Option<Map<String, Value>>> {
-        Ok(self.read_manifest(model, version).await?.map(|(manifest, _)| manifest.metadata))
+        Ok(self.read_manifest_up_to(LONGEST, model, version).await?.map(|(manifest, _)| manifest.metadata))
     }
 }
 

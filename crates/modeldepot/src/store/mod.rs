@@ -169,15 +169,28 @@ impl ModelStorage {
     /// Returns the manifest of a version and the bytes that it was parsed from, or `None` when the version does not
     /// exist.
     async fn read_manifest(&self, model: &ModelName, version: &Version) -> Result<Option<(Manifest, Bytes)>> {
+        self.read_manifest_up_to(LARGEST, model, version).await
+    }
+
+    /// As [`ModelStorage::read_manifest`], for one of at most `limit` bytes.
+    async fn read_manifest_up_to(
+        &self,
+        limit: u64,
+        model: &ModelName,
+        version: &Version,
+    ) -> Result<Option<(Manifest, Bytes)>> {
         let key = ObjectKey::Manifest(model.clone(), version.clone()).to_string();
         let mut again = true;
         loop {
-            let bytes = match self.depot.get_small(&self.bucket, &key, LARGEST).await {
+            let bytes = match self.depot.get_small(&self.bucket, &key, limit).await {
                 Ok(Some(bytes)) => bytes,
                 Ok(None) => return Ok(None),
                 // No push writes one this large: it is damaged, or another tool's.
                 Err(Error::Damaged { mismatch: Mismatch::Size { found, .. }, .. }) => {
-                    let source = ManifestError::TooLarge { bytes: found };
+                    let source = match found > LARGEST {
+                        true => ManifestError::TooLarge { bytes: found },
+                        false => ManifestError::TooLong { bytes: found },
+                    };
                     return Err(Error::Manifest { key, source });
                 }
                 Err(error) => return Err(error),

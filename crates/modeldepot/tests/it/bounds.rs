@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use modeldepot::{BucketName, Error, ErrorKind, Mismatch, S3Client};
+use modeldepot::{BucketName, Error, ErrorKind, Mismatch, ModelStorage, Progress, Push, S3Client, Scan, Source};
 
 use crate::backend::{Backend, bytes, push};
 use crate::misbehaving::{Act, Misbehaving};
@@ -135,4 +135,34 @@ async fn a_listing_that_repeats_itself_ends() {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
         assert!(server.count("GET", "") <= 3);
     }
+}
+
+/// A list of models does not read manifests of any size: what is not read is counted by the listing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_reads_no_long_manifest() {
+    let b = crate::backend::Backend::embedded().await;
+    let metadata = |length: usize| serde_json::json!({"note": "x".repeat(length), "n": 7}).as_object().unwrap().clone();
+    for (model, length) in [("short", 1_000_000), ("long", 9 << 20)] {
+        let path = b.file(&format!("{model}/model.bin"), b"weights");
+        let source = Source::scan(&Scan::new(path)).unwrap();
+        let push = Push::new(model.parse().unwrap(), source).version("1".parse().unwrap()).metadata(metadata(length));
+        b.storage.push(push, &Progress::none()).await.unwrap();
+        b.client().put_small(b.bucket(), &format!("{model}/v1/foreign"), "other".into(), "x/y").await.unwrap();
+    }
+    // Nothing is known of what was pushed elsewhere.
+    let elsewhere = ModelStorage::open(&b.settings).await.unwrap();
+    let files = async |model: &str| elsewhere.versions(&model.parse().unwrap()).await.unwrap()[0].files;
+    assert_eq!((files("short").await, files("long").await), (1, 2));
+    let models = elsewhere.models().await.unwrap();
+    assert_eq!(
+        models.iter().map(|model| (model.model.as_str(), model.damaged)).collect::<Vec<_>>(),
+        [("long", 0), ("short", 0)]
+    );
+    let read = async |model: &str| elsewhere.metadata_of(&model.parse().unwrap(), &"1".parse().unwrap()).await;
+    assert_eq!(read("short").await.unwrap().unwrap()["n"], 7);
+    let error = read("long").await.unwrap_err();
+    insta::assert_snapshot!(std::error::Error::source(&error).unwrap().to_string().replace(char::is_numeric, ""), @"it has  bytes, too many to be read for a list");
+    // By itself it is read, and counted from then on.
+    assert_eq!(elsewhere.describe(&"long@1".parse().unwrap()).await.unwrap().files.len(), 1);
+    assert_eq!(files("long").await, 1);
 }

@@ -32,6 +32,7 @@ mod pull;
 mod ranges;
 mod read;
 mod refusals;
+mod replaced;
 mod retries;
 mod servers;
 mod silence;

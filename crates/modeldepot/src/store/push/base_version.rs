@@ -3,7 +3,8 @@
 //! Only an optimization: if anything fails here, the push sends all its bytes.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -12,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use super::Push;
 use super::source::SourceFile;
 use crate::error::Result;
+use crate::fs::{Stamp, open_to_read};
 use crate::model::key::{ObjectKey, model_prefix};
 use crate::model::manifest::{FileEntry, Manifest};
 use crate::model::name::{ArtifactPath, Version};
@@ -94,14 +96,21 @@ impl ModelStorage {
         if hashed {
             // Costs a second MD5 of every part and the checksum of the whole file, so do it only where a copy is
             // likely.
-            let (earlier, local, size) = (earlier.clone(), file.local.clone(), file.size);
-            let like = blocking(move || Ok(File::open(&local).is_ok_and(|local| earlier.is_like(&local, size))));
+            let (earlier, local, size, stamp) = (earlier.clone(), file.local.clone(), file.size, file.stamp);
+            let like = blocking(move || Ok(opened(&local, stamp).is_some_and(|local| earlier.is_like(&local, size))));
             if !like.await.unwrap_or(false) {
                 return None;
             }
         }
         Some(earlier)
     }
+}
+
+/// Opens a file, if it is still the one that was found.
+fn opened(local: &Path, stamp: Option<Stamp>) -> Option<File> {
+    let file = open_to_read(local).ok()?;
+    let found = file.metadata().ok().filter(Metadata::is_file)?;
+    stamp.is_none_or(|stamp| stamp == Stamp::of_metadata(&found)).then_some(file)
 }
 
 /// Returns the file of a version most likely to share parts: the one at the same path, or else one of the same size.

@@ -197,6 +197,7 @@ impl Job<'_> {
         let upload = Upload {
             path: file.local.clone(),
             size: file.size,
+            stamp: file.stamp,
             bucket: self.storage.bucket.clone(),
             key,
             options,
@@ -223,7 +224,7 @@ impl Job<'_> {
 
     /// Takes an object of an interrupted push if it has the content of this file.
     async fn reuse(&self, file: &SourceFile) -> Result<Sent> {
-        let digests = self.storage.depot.digest_file(&file.local, self.push.md5).await?;
+        let digests = self.storage.depot.digest_file(&file.local, file.stamp, self.push.md5).await?;
         let same = self.storage.depot.same_object(&self.storage.bucket, &self.key(&file.path), &digests).await?;
         let Some(etag) = same else {
             return Err(self.storage.in_the_way(&self.push.model, &self.version, &file.path).await?);

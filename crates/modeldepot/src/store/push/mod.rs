@@ -355,7 +355,7 @@ impl ModelStorage {
         let mut files = Vec::new();
         for file in push.source.files() {
             // Without MD5, which is the slowest: BLAKE3 is enough to compare.
-            files.push(entry(file, &self.depot.digest_file(&file.local, false).await?));
+            files.push(entry(file, &self.depot.digest_file(&file.local, file.stamp, false).await?));
         }
         let ours = self.manifest_of(push, theirs.version.clone(), id, files, theirs.created_at);
         if !ours.same_content(&theirs) {

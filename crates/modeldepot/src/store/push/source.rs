@@ -8,6 +8,7 @@ use super::left_out::LeftOut;
 use super::links::absent;
 use super::patterns::Malformed;
 use crate::error::{Error, Result, SourceError};
+use crate::fs::Stamp;
 use crate::model::model_file::model_file;
 use crate::model::name::ArtifactPath;
 
@@ -47,17 +48,20 @@ pub struct SourceFile {
     pub size: u64,
     /// Whether its owner may execute it.
     pub executable: bool,
+    /// Tells whether it is still the file that was found, under a name that others may change.
+    pub(in crate::store) stamp: Option<Stamp>,
 }
 
 impl SourceFile {
     /// A file of another program that is not executable.
     pub(in crate::store) fn new(path: ArtifactPath, local: PathBuf, size: u64) -> SourceFile {
-        SourceFile { path, local, size, executable: false }
+        SourceFile { path, local, size, executable: false, stamp: None }
     }
 
     /// Takes a file that was checked.
     pub(in crate::store) fn found(path: ArtifactPath, local: &Path, found: &fs::Metadata) -> SourceFile {
-        SourceFile { path, local: local.to_owned(), size: found.len(), executable: is_executable(found) }
+        let (executable, stamp) = (is_executable(found), Some(Stamp::of_metadata(found)));
+        SourceFile { path, local: local.to_owned(), size: found.len(), executable, stamp }
     }
 }
 

@@ -26,6 +26,7 @@ use super::upload::payload::Payload;
 use super::upload::read::Source;
 use super::upload::send::SentParts;
 use crate::error::{Error, Mismatch, Result};
+use crate::fs::Stamp;
 use crate::model::digest::{Digests, merge};
 use crate::model::name::BucketName;
 use crate::s3::client::{S3Client, UploadOptions};
@@ -67,6 +68,8 @@ pub(crate) struct Upload {
     pub(crate) path: PathBuf,
     /// Its size when it was last looked at.
     pub(crate) size: u64,
+    /// What told it from other files then.
+    pub(crate) stamp: Option<Stamp>,
     pub(crate) bucket: BucketName,
     pub(crate) key: String,
     pub(crate) options: UploadOptions,
@@ -129,9 +132,10 @@ impl S3Client {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Sent> {
         let (path, at) = (path.to_owned(), path.to_owned());
-        let size = blocking(move || Ok(Source::open(&at)?.size)).await?;
+        let (size, stamp) =
+            blocking(move || Source::open(&at, None).map(|source| (source.size, source.stamp()))).await?;
         let (bucket, key, options) = (bucket.clone(), key.to_owned(), options.clone());
-        let upload = Upload { path, size, bucket, key, options, earlier: Vec::new(), record: None };
+        let upload = Upload { path, size, stamp: Some(stamp), bucket, key, options, earlier: Vec::new(), record: None };
         let pending = self.begin_file(upload, on_bytes).await?;
         self.finish_file(pending, on_bytes).await
     }
@@ -262,8 +266,8 @@ impl Pending {
 
 impl Upload {
     pub(in crate::s3) async fn open(&self) -> Result<Source> {
-        let path = self.path.clone();
-        blocking(move || Source::open(&path)).await
+        let (path, stamp) = (self.path.clone(), self.stamp);
+        blocking(move || Source::open(&path, stamp)).await
     }
 
     pub(in crate::s3) fn content_type(&self) -> String {
@@ -312,10 +316,10 @@ impl Upload {
     /// Sends a small file in one request.
     async fn send_whole(&self, client: &S3Client) -> Result<Sent, Failure> {
         let buffers = client.limits.pool.buffers(self.size).await;
-        let (path, size, with_md5, checksum) =
-            (self.path.clone(), self.size, !self.options.without_md5, client.checksum());
+        let (path, size, stamp) = (self.path.clone(), self.size, self.stamp);
+        let (with_md5, checksum) = (!self.options.without_md5, client.checksum());
         let (payload, digests, content_md5) = blocking(move || {
-            let mut source = Source::open(&path)?;
+            let mut source = Source::open(&path, stamp)?;
             if source.size != size {
                 return Err(source.changed());
             }

@@ -1,6 +1,6 @@
 //! A file read in order, once, part by part.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::payload::{Origin, Payload};
 use crate::error::{Error, Result, SourceError};
+use crate::fs::{Stamp, open_to_read};
 use crate::model::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::s3::client::S3Client;
 use crate::s3::transfer::limits::parts;
@@ -20,9 +21,9 @@ use crate::task::{blocking, joined};
 
 impl S3Client {
     /// Computes the digests of a file without sending it anywhere. MD5, which takes longer than all else, only if asked.
-    pub(crate) async fn digest_file(&self, path: &Path, with_md5: bool) -> Result<Digests> {
+    pub(crate) async fn digest_file(&self, path: &Path, stamp: Option<Stamp>, with_md5: bool) -> Result<Digests> {
         let path = path.to_owned();
-        let mut source = blocking(move || Source::open(&path)).await?;
+        let mut source = blocking(move || Source::open(&path, stamp)).await?;
         let mut md5 = with_md5.then(Md5Stream::default);
         let mut digests = Vec::new();
         for (offset, len) in parts(source.size) {
@@ -102,9 +103,11 @@ pub(in crate::s3) struct Source {
 }
 
 impl Source {
-    pub(in crate::s3) fn open(path: &Path) -> Result<Source> {
+    /// Opens a file. If it was found before, it must still be that one: in a folder that others may write to, its name
+    /// may have become a link to something else.
+    pub(in crate::s3) fn open(path: &Path, stamp: Option<Stamp>) -> Result<Source> {
         let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
-        let file = match File::open(path) {
+        let file = match open_to_read(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(SourceError::Missing { path: path.to_owned() }.into());
@@ -118,8 +121,16 @@ impl Source {
         if !at_start.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() }.into());
         }
+        if stamp.is_some_and(|stamp| stamp != Stamp::of_metadata(&at_start)) {
+            return Err(SourceError::Changed { path: path.to_owned() }.into());
+        }
         let origin = Arc::new(Origin { path: path.to_owned(), file });
         Ok(Source { origin, size: at_start.len(), at_start })
+    }
+
+    /// Tells this file from others that may be under its name later.
+    pub(in crate::s3) fn stamp(&self) -> Stamp {
+        Stamp::of_metadata(&self.at_start)
     }
 
     pub(in crate::s3) fn changed(&self) -> Error {
