@@ -209,6 +209,15 @@ pub(crate) fn told(error: &Error) -> Problem {
     }
 }
 
+/// Returns a version to publish. The library would refuse `latest` as well, but only after the files have come.
+pub(crate) fn new_version(model: &ModelName, text: &str) -> Result<Version> {
+    let version: Version = text.parse()?;
+    if version.is_latest() {
+        return Err(Error::named_latest(model, &version).into());
+    }
+    Ok(version)
+}
+
 fn metadata(text: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(text).map_err(|error| {
         Problem::invalid(format!("the metadata is not a JSON object: {error}"))
@@ -262,7 +271,7 @@ pub(crate) async fn form(
             }
             // A browser sends the fields that nobody filled in.
             Part::Text(_, text) if text.is_empty() => {}
-            Part::Text("version", text) => ask.version = Some(text.parse()?),
+            Part::Text("version", text) => ask.version = Some(new_version(&ask.model, &text)?),
             Part::Text("metadata", text) => ask.metadata = metadata(&text)?,
             Part::Text("main", text) => ask.main = Some(text.parse()?),
             Part::Text(_, text) => ask.history = Some(text.parse()?),
@@ -299,9 +308,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response> {
     let (model, version, path) = of.parse()?;
-    if version == "latest" {
-        return Err(Problem::invalid("`latest` cannot be published to: specify an exact version"));
-    }
+    let version = new_version(&model, &version)?;
     if headers.contains_key(HeaderName::from_static("content-range")) {
         return Err(
             Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")
@@ -314,7 +321,7 @@ pub(crate) async fn put(
     let length = body.size_hint().exact();
     let ask = Ask {
         model,
-        version: Some(version.parse()?),
+        version: Some(version),
         metadata: Map::new(),
         main: None,
         history: None,
