@@ -168,7 +168,7 @@ pub enum Error {
     },
 
     /// A file in the bucket has other bytes than were published.
-    #[error("`{path}` is damaged: {mismatch}")]
+    #[error("`{path}` {}: {mismatch}", mismatch.verdict())]
     #[non_exhaustive]
     Damaged {
         /// The file.

@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
-use crate::progress::Progress;
 use crate::s3::ListedObject;
 
 /// How many versions are read at once.
@@ -44,7 +43,8 @@ pub struct Fault {
     pub model: ModelName,
     /// The version.
     pub version: Version,
-    /// The problem. Its kind is [`ErrorKind::Corrupt`] for damage.
+    /// The problem. Its kind is [`ErrorKind::Corrupt`] for damage, and that of the failure for a file that could not be
+    /// read.
     pub error: Error,
 }
 
@@ -62,7 +62,8 @@ struct Listed {
 
 impl ModelStorage {
     /// Checks every version of one model or of all: its manifest can be used, and its files exist with the right sizes.
-    /// With `deep`, also reads every file and compares its digest.
+    /// With `deep`, also reads every file and compares its digest. A file that cannot be read is reported like a damaged
+    /// one, and the check continues.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
@@ -180,15 +181,23 @@ impl ModelStorage {
         }));
         if deep && whole {
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
-            match self.verify(&selector, &Progress::none()).await {
-                Ok(verified) => report.bytes += verified.bytes,
+            let found = match self.describe(&selector).await.and_then(|found| found.whole().map(|()| found)) {
+                Ok(found) => found,
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
                     report.faults.push(Fault { model, version, error });
+                    return Ok(report);
                 }
                 // Deleted since it was listed.
-                Err(Error::VersionNotFound { .. } | Error::ModelNotFound { .. }) => {}
+                Err(Error::VersionNotFound { .. } | Error::ModelNotFound { .. }) => return Ok(report),
                 Err(error) => return Err(error),
-            }
+            };
+            let (bytes, errors) = self.verify_each(&found).await?;
+            report.bytes += bytes;
+            report.faults.extend(errors.into_iter().map(|error| Fault {
+                model: model.clone(),
+                version: version.clone(),
+                error,
+            }));
         }
         Ok(report)
     }
