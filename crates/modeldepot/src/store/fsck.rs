@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix};
+use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::s3::ListedObject;
@@ -122,6 +122,31 @@ impl ModelStorage {
         Ok(all)
     }
 
+    /// Returns true for a version that was published and whose manifest is missing now.
+    pub(super) async fn has_lost_its_manifest(&self, model: &ModelName, version: &Version) -> Result<bool> {
+        let prefix = version_prefix(model, version);
+        let [leases, uploads] = ["leases", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/{version}/"));
+        let (objects, leases, uploads) = tokio::try_join!(
+            self.depot.list_objects(&self.bucket, &prefix),
+            self.depot.list_objects(&self.bucket, &leases),
+            self.depot.list_objects(&self.bucket, &uploads),
+        )?;
+        let mut listed = Listed::default();
+        for object in objects.into_iter().chain(leases).chain(uploads) {
+            match object.key.parse() {
+                Ok(ObjectKey::Manifest(..)) => return Ok(false),
+                Ok(ObjectKey::Artifact(_, _, path)) => {
+                    listed.objects.insert(path, object);
+                }
+                Ok(ObjectKey::Lease(_, _, id) | ObjectKey::Uploads(_, _, id)) => {
+                    listed.pushes.insert(id);
+                }
+                _ => {}
+            }
+        }
+        self.lost_its_manifest(model, version, &listed).await
+    }
+
     /// Returns true for a version without a manifest in which a push created a file, when nothing shows that this push
     /// failed. Objects of other tools do not count.
     async fn lost_its_manifest(&self, model: &ModelName, version: &Version, listed: &Listed) -> Result<bool> {
@@ -188,7 +213,9 @@ impl ModelStorage {
                     return Ok(report);
                 }
                 // Deleted since it was listed.
-                Err(Error::VersionNotFound { .. } | Error::ModelNotFound { .. }) => return Ok(report),
+                Err(Error::VersionNotFound { .. } | Error::VersionDeleted { .. } | Error::ModelNotFound { .. }) => {
+                    return Ok(report);
+                }
                 Err(error) => return Err(error),
             };
             let (bytes, errors) = self.verify_each(&found).await?;

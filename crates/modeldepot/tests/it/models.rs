@@ -147,7 +147,7 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_spent(b: Backend) {
     b.put_own("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
     assert!(matches!(
         b.storage.describe(&selector("m@2")).await,
-        Err(Error::VersionNotFound { .. } | Error::Manifest { .. })
+        Err(Error::VersionDeleted { .. } | Error::Manifest { .. })
     ));
     assert_eq!(b.storage.versions(&name).await.unwrap().len(), 1);
     // An interrupted delete is completed by the next one.
