@@ -9,6 +9,22 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
     said(&error.advice(None)?)
 }
 
+/// Returns what to do next on a page of the console, where that differs from the REST API.
+pub(crate) fn page_hint(error: &Error) -> Option<String> {
+    match error.advice(None)? {
+        Advice::ListModels => Some("choose one from the list of models".to_owned()),
+        Advice::ListVersions { model, nearest } => Some(match nearest {
+            Some(NearestVersion::Similar(version)) => format!("did you mean `{model}@{version}`?"),
+            Some(NearestVersion::Latest(version)) => format!("the latest version is `{model}@{version}`"),
+            None => format!("choose one from the list of versions of `{model}`"),
+        }),
+        Advice::DeleteVersion { model, version, prefix: None } => {
+            Some(format!("delete the whole version on the page of `{model}@{version}`"))
+        }
+        _ => None,
+    }
+}
+
 /// Returns advice in words. Some of it is none of a caller's business.
 fn said(advice: &Advice) -> Option<String> {
     Some(match advice {

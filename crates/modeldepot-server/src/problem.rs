@@ -7,7 +7,7 @@ use modeldepot::{ErrorKind, NameError, causes};
 use serde::Serialize;
 
 use crate::auth::sees;
-use crate::hint::hint;
+use crate::hint::{hint, page_hint};
 
 /// The media type of a problem document.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -20,6 +20,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// What to do next for a visitor of the console, where that is something else.
+    pub(crate) page_hint: Option<String>,
     /// Whether a token was shown that nobody has: a guess, unlike one that has expired.
     guessed: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -81,6 +83,7 @@ impl Problem {
             detail: detail.into(),
             causes: Vec::new(),
             hint: None,
+            page_hint: None,
             guessed: false,
             headers: Vec::new(),
         }
@@ -91,7 +94,7 @@ impl Problem {
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
-        Problem { hint: Some(hint.into()), ..self }
+        Problem { hint: Some(hint.into()), page_hint: None, ..self }
     }
 
     /// Says that a token was shown that nobody has.
@@ -158,9 +161,12 @@ impl From<&modeldepot::Error> for Problem {
             modeldepot::Error::NotS3 { .. } => {
                 Problem::new(ErrorKind::Unavailable, error.to_string()).status(StatusCode::BAD_GATEWAY)
             }
+            modeldepot::Error::VersionDeleted { .. } => {
+                Problem::new(error.kind(), error.to_string()).status(StatusCode::GONE)
+            }
             _ => Problem::new(error.kind(), error.to_string()),
         };
-        Problem { causes: causes(error), hint: suggested(error), ..problem }
+        Problem { causes: causes(error), hint: suggested(error), page_hint: page_hint(error), ..problem }
     }
 }
 
