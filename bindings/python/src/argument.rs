@@ -37,15 +37,14 @@ pub(crate) fn model(py: Python<'_>, name: String) -> PyResult<ModelName> {
     name.parse().map_err(|error| raised(py, &Error::from(error), None))
 }
 
-/// Returns the version to publish; `None` for none or `latest`.
-pub(crate) fn version(py: Python<'_>, given: Option<VersionText>) -> PyResult<Option<Version>> {
-    let parse = |text: VersionText| text.0.parse().map_err(|error| raised(py, &Error::from(error), None));
-    given.filter(|text| text.0 != "latest").map(parse).transpose()
+/// Returns a version as it is written.
+pub(crate) fn exact(py: Python<'_>, given: VersionText) -> PyResult<Version> {
+    given.0.parse().map_err(|error| raised(py, &Error::from(error), None))
 }
 
 /// Returns the selector for a model and a version; the model may be written as `model@version`.
 pub(crate) fn selector(py: Python<'_>, name: String, given: Option<VersionText>) -> PyResult<Selector> {
-    match version(py, given)? {
+    match given.filter(|text| text.0 != "latest").map(|given| exact(py, given)).transpose()? {
         Some(version) => Ok(Selector::new(model(py, name)?).version(version)),
         None => name.parse().map_err(|error| raised(py, &Error::from(error), None)),
     }

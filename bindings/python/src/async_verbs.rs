@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, VersionSummary};
 use crate::argument::{self, VersionText, artifact, lifetime, model, selector};
 use crate::connection::Connection;
-use crate::error::{invalid, refused};
+use crate::error::refused;
 use crate::given;
 use crate::json;
 use crate::progress::Watcher;
@@ -64,7 +64,7 @@ impl AsyncVerbs {
         (scan.main, scan.history) = (main, history);
         let upload = Upload {
             model: model(py, model_name)?,
-            version: argument::version(py, version)?,
+            version: version.map(|version| argument::exact(py, version)).transpose()?,
             scan,
             file_name: artifact(py, file_name)?,
             metadata: json::metadata(py, metadata)?,
@@ -149,9 +149,7 @@ impl AsyncVerbs {
         #[pyo3(from_py_with = given::model_name)] model_name: String,
         #[pyo3(from_py_with = given::exact_version)] version: VersionText,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let selector = selector(py, model_name, Some(version))?;
-        let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
-        let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
+        let (model, version) = (model(py, model_name)?, argument::exact(py, version)?);
         self.connection.started(
             py,
             Watcher::of(None, "")?,

@@ -12,7 +12,7 @@ use crate::answer::{Deleted, Description, ModelSummary, Published, Verified, Ver
 use crate::argument::{self, VersionText, artifact, keywords, lifetime, model, selector};
 use crate::async_verbs::AsyncVerbs;
 use crate::connection::{Connection, Given};
-use crate::error::{invalid, refused};
+use crate::error::refused;
 use crate::file_reader::FileReader;
 use crate::given;
 use crate::json;
@@ -133,7 +133,7 @@ impl ModelStorage {
         (scan.main, scan.history) = (main, history);
         let upload = Upload {
             model: model(py, model_name)?,
-            version: argument::version(py, version)?,
+            version: version.map(|version| argument::exact(py, version)).transpose()?,
             scan,
             file_name: artifact(py, file_name)?,
             metadata: json::metadata(py, metadata)?,
@@ -226,9 +226,7 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::model_name)] model_name: String,
         #[pyo3(from_py_with = given::exact_version)] version: VersionText,
     ) -> PyResult<Deleted> {
-        let selector = selector(py, model_name, Some(version))?;
-        let exact = || invalid(py, "`latest` is not deleted", "name the version exactly");
-        let (model, version) = (selector.model, selector.version.ok_or_else(exact)?);
+        let (model, version) = (model(py, model_name)?, argument::exact(py, version)?);
         self.connection.run(py, |storage| async move { storage.delete(&model, &version).await }).map(Deleted::from)
     }
 

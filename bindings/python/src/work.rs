@@ -39,19 +39,31 @@ impl Upload {
         let Upload { model, version, scan, file_name, metadata, published_by, resume, md5, copy } = self;
         // In a separate thread, so that scanning a large folder on a slow disk does not delay Ctrl-C.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
-            let history = scan.history.as_deref().map(read_history).transpose()?;
+            let named = scan.history.as_deref().map(read_history).transpose()?;
+            let mut source = renamed(Source::scan(&scan)?, file_name)?;
+            let mut notes = Vec::new();
+            let history = named.or_else(|| {
+                // One that was not named need not be one.
+                let unread = |error: Error| {
+                    let causes = [error.to_string()].into_iter().chain(modeldepot::causes(&error));
+                    notes.push(format!("{}; it is a file like any other", causes.collect::<Vec<_>>().join(": ")));
+                };
+                source.recognize_history()?.map_err(unread).ok()
+            });
             let mut merged = history.as_ref().map(History::metadata).unwrap_or_default();
             merged.extend(metadata);
-            let notes = history.as_ref().map(History::notes).unwrap_or_default();
-            Ok((renamed(Source::scan(&scan)?, file_name)?, merged, notes))
+            notes.extend(history.as_ref().map(History::notes).unwrap_or_default());
+            Ok((source, merged, notes))
         });
-        let (source, metadata, notes) =
+        let (source, metadata, mut notes) =
             read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
         let tool = concat!("modeldepot-python ", env!("CARGO_PKG_VERSION"));
         let mut push = Push::new(model, source).metadata(metadata).tool(tool).md5(md5).copies(copy);
         (push.version, push.published_by) = (version, published_by);
         push.state_folder = modeldepot_cli::state_folder().filter(|_| resume);
-        Ok((storage.push(push, &meter.progress()).await?, notes))
+        let published = storage.push(push, &meter.progress()).await?;
+        notes.extend(published.warnings());
+        Ok((published, notes))
     }
 }
 

@@ -209,8 +209,15 @@ def test_a_selector_names_a_version_too(storage: ModelStorage, model: Path) -> N
     assert storage.describe("m@1").version == "1"
     assert storage.describe("m@latest").version == "2"
     assert storage.describe("m", "latest").version == "2"
-    with pytest.raises(ValueError, match="name the version exactly"):
+    with pytest.raises(ValueError, match="specify an exact version to delete"):
         storage.delete_model_version("m", "latest")
+
+
+@pytest.mark.parametrize("name", ["latest", "Latest"])
+def test_latest_is_no_name_of_a_new_version(storage: ModelStorage, model: Path, name: str) -> None:
+    with pytest.raises(ValueError, match=f"`{name}` is not a version name"):
+        storage.upload_model(model, "m", name)
+    assert storage.models() == []
 
 
 def test_models_verify_and_urls(storage: ModelStorage, model: Path) -> None:

@@ -33,6 +33,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::VersionIsPublished => {
             "a published version never changes: choose another --version, or leave it out".to_owned()
         }
+        Advice::LeaveVersionOut => "leave --version out to name it after the current time".to_owned(),
         Advice::VersionIsRetired => "choose another --version, or leave it out".to_owned(),
         Advice::WaitForPush => {
             "wait until it is published, or choose another --version; the lease of a push that died expires after 10 \

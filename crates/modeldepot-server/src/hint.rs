@@ -9,6 +9,22 @@ pub(crate) fn hint(error: &Error) -> Option<String> {
     said(&error.advice(None)?)
 }
 
+/// Returns what to do next on a page of the console, where that differs from the REST API.
+pub(crate) fn page_hint(error: &Error) -> Option<String> {
+    match error.advice(None)? {
+        Advice::ListModels => Some("choose one from the list of models".to_owned()),
+        Advice::ListVersions { model, nearest } => Some(match nearest {
+            Some(NearestVersion::Similar(version)) => format!("did you mean `{model}@{version}`?"),
+            Some(NearestVersion::Latest(version)) => format!("the latest version is `{model}@{version}`"),
+            None => format!("choose one from the list of versions of `{model}`"),
+        }),
+        Advice::DeleteVersion { model, version, prefix: None } => {
+            Some(format!("delete the whole version on the page of `{model}@{version}`"))
+        }
+        _ => None,
+    }
+}
+
 /// Returns advice in words. Some advice is not for callers.
 fn said(advice: &Advice) -> Option<String> {
     Some(match advice {
@@ -36,6 +52,7 @@ fn said(advice: &Advice) -> Option<String> {
         Advice::VersionIsPublished => {
             "a published version never changes: choose another version, or leave it out".to_owned()
         }
+        Advice::LeaveVersionOut => "leave the version out to name it after the current time".to_owned(),
         Advice::VersionIsRetired => "choose another version, or leave it out".to_owned(),
         Advice::WaitForPush => {
             "wait until it is published, or choose another version; the lease of a push that died expires after 10 \

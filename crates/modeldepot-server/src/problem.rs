@@ -9,7 +9,7 @@ use modeldepot::{ErrorKind, LONGEST_MESSAGE, NameError, causes, shortened};
 use serde::Serialize;
 
 use crate::auth::sees;
-use crate::hint::hint;
+use crate::hint::{hint, page_hint};
 
 /// The media type of a problem document.
 const MEDIA_TYPE: &str = "application/problem+json";
@@ -22,6 +22,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// What to do next for a visitor of the console, where that differs.
+    pub(crate) page_hint: Option<String>,
     /// Whether an unknown token was presented: a guess, unlike an expired one.
     guessed: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -90,6 +92,7 @@ impl Problem {
             detail: bounded(detail.into()),
             causes: Vec::new(),
             hint: None,
+            page_hint: None,
             guessed: false,
             headers: Vec::new(),
         }
@@ -100,7 +103,7 @@ impl Problem {
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Problem {
-        Problem { hint: Some(bounded(hint.into())), ..self }
+        Problem { hint: Some(bounded(hint.into())), page_hint: None, ..self }
     }
 
     /// Marks the problem as caused by an unknown token.
@@ -175,9 +178,12 @@ impl From<&modeldepot::Error> for Problem {
             modeldepot::Error::NotS3 { .. } => {
                 Problem::new(ErrorKind::Unavailable, error.to_string()).status(StatusCode::BAD_GATEWAY)
             }
+            modeldepot::Error::VersionDeleted { .. } => {
+                Problem::new(error.kind(), error.to_string()).status(StatusCode::GONE)
+            }
             _ => Problem::new(error.kind(), error.to_string()),
         };
-        Problem { causes: causes(error), hint: suggested(error), ..problem }
+        Problem { causes: causes(error), hint: suggested(error), page_hint: page_hint(error), ..problem }
     }
 }
 

@@ -40,7 +40,8 @@ answer! {
     /// unmatched : list of str
     ///     Patterns of ``exclude`` that matched nothing.
     /// notes : list of str
-    ///     Notes on the training history: the best epoch and its metric, or why there is none.
+    ///     Notes on the training history: the best epoch and its metric, or why there is none. Also that the model file
+    ///     is empty, or that another version is still the latest.
     /// manifest : dict
     ///     The version's manifest.
     Published {

@@ -19,7 +19,9 @@ impl FromStr for Exact {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Selector { model, version, .. } = text.parse::<Selector>().map_err(|error| error.to_string())?;
-        match version {
+        // Here `latest` is a name like any other: whether a version has it, the bucket knows.
+        let named = || text.split_once('@').and_then(|(_, version)| version.parse().ok());
+        match version.or_else(named) {
             Some(version) => Ok(Exact { model, version }),
             None => Err(format!("specify an exact version to delete: `{model}@VERSION`")),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use modeldepot::{ErrorKind, Fault};
+use modeldepot::{ErrorKind, Fault, ModelName, Version};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -17,7 +17,14 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let pace = bar.pace(report.bytes);
     drop(bar);
 
-    let damaged = report.faults.iter().map(|fault| (&fault.model, &fault.version)).collect::<BTreeSet<_>>().len();
+    let versions = |faults: &mut dyn Iterator<Item = &Fault>| -> BTreeSet<(ModelName, Version)> {
+        faults.map(|fault| (fault.model.clone(), fault.version.clone())).collect()
+    };
+    // A version of a newer layout is reported as damaged: this program cannot tell.
+    let passing = |fault: &&Fault| matches!(fault.error.kind(), ErrorKind::Unavailable | ErrorKind::Denied);
+    let unread = versions(&mut report.faults.iter().filter(passing));
+    let damaged = versions(&mut report.faults.iter().filter(|fault| !passing(fault)));
+    let (unread, damaged) = (unread.difference(&damaged).count(), damaged.len());
     if cx.ui.json {
         let faults: Vec<Value> = report.faults.iter().map(fault_json).collect();
         cx.ui.answer_json(&json!({
@@ -27,6 +34,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
             "deep": args.deep,
             "unverified": report.unverified,
             "damaged_versions": damaged,
+            "unread_versions": unread,
             "faults": faults,
         }))?;
     } else {
@@ -51,7 +59,8 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
             }
         } else {
             let (versions, files) = (plural(report.versions, "version"), plural(report.files, "file"));
-            cx.ui.answer(format_args!("{damaged} of {versions} damaged; {files}{read}"))?;
+            let unread = if unread > 0 { format!(", {unread} could not be read") } else { String::new() };
+            cx.ui.answer(format_args!("{damaged} of {versions} damaged{unread}; {files}{read}"))?;
         }
     }
     let faults = report.faults.len();

@@ -24,9 +24,16 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     (scan.main, scan.history) = (args.main, args.history);
     // In a separate thread, so that scanning a large folder on a slow disk does not delay Ctrl-C.
     let read = spawn_blocking(move || -> Result<_, Error> {
-        let source = Source::scan(&scan)?;
-        let history = scan.history.as_deref().map(read_history).transpose()?;
-        let said = history.as_ref().map(History::notes).unwrap_or_default();
+        let mut source = Source::scan(&scan)?;
+        let mut said = Vec::new();
+        let history = match scan.history.as_deref().map(read_history).transpose()? {
+            Some(named) => Some(named),
+            None => source.recognize_history().and_then(|read| {
+                // One that was not named need not be one.
+                read.map_err(|error| said.push(format!("{}; it is a file like any other", in_one_line(&error)))).ok()
+            }),
+        };
+        said.extend(history.as_ref().map(History::notes).unwrap_or_default());
         Ok((source, metadata(history.as_ref(), args.meta_file.as_deref(), args.meta)?, said))
     });
     let (source, metadata, said) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
@@ -53,6 +60,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let pace = bar.pace(bytes);
     drop(bar);
 
+    let warnings = published.warnings();
     let manifest = published.manifest;
     let name = format!("{}@{}", manifest.model_name, manifest.version);
     let what = format!("{}, {}", plural(files, "file"), size(bytes));
@@ -78,8 +86,12 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
             styled(HINT, "warning:")
         ));
     }
+    for warning in &warnings {
+        cx.ui.note(format_args!("{} {}", styled(HINT, "warning:"), clean(warning)));
+    }
     if cx.ui.json {
         let mut answer = json!({
+            "warnings": warnings,
             "foreign": foreign_json(&published.foreign),
             "model": manifest.model_name,
             "version": manifest.version,
@@ -222,6 +234,11 @@ fn metadata(history: Option<&History>, file: Option<&Path>, flags: Vec<Meta>) ->
     }
     metadata.extend(flags.into_iter().map(|meta| (meta.key, meta.value)));
     Ok(metadata)
+}
+
+/// Returns an error with its causes.
+fn in_one_line(error: &Depot) -> String {
+    [error.to_string()].into_iter().chain(modeldepot::causes(error)).collect::<Vec<_>>().join(": ")
 }
 
 /// Reads a training history.

@@ -50,6 +50,9 @@ async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &C
             let bytes = found.files.iter().map(|file| file.size).sum();
             format!(" ({}, {})", plural(found.files.len(), "file"), size(bytes))
         }
+        // There is nothing to confirm: the delete says that it was deleted, or what is wrong with the name.
+        Err(modeldepot::Error::VersionDeleted { .. }) => return Ok(()),
+        Err(modeldepot::Error::VersionNotFound { version, .. }) if version.is_latest() => return Ok(()),
         Err(modeldepot::Error::Manifest { .. }) => " (its manifest is damaged)".to_owned(),
         Err(error) => return Err(error.into()),
     };

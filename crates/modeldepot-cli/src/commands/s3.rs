@@ -30,9 +30,14 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
         S3Command::Stat { address } => stat(&client, &address, cx).await,
         S3Command::Rm { address, force } => {
             refuse(&address, Change::Delete, force).await?;
+            // Who may delete may not always look. Then the delete alone decides.
+            let existed = client.object_exists(&address.bucket, &address.key).await.unwrap_or(true);
             client.delete_object(&address.bucket, &address.key).await?;
             if cx.ui.json {
-                return cx.ui.answer_json(&json!({"deleted": address.to_string()}));
+                return cx.ui.answer_json(&json!({"deleted": address.to_string(), "existed": existed}));
+            }
+            if !existed {
+                return cx.ui.answer(format_args!("{address} did not exist"));
             }
             cx.ui.answer(format_args!("deleted {address}"))
         }

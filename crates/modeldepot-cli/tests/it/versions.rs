@@ -208,3 +208,61 @@ fn presigned_urls() {
     [exit status: 2]
     ");
 }
+
+/// Runs the command, and expects all of these texts in what it prints.
+fn says(env: &TestEnv, args: &[&str], texts: &[&str]) {
+    let said = env.run(args).to_string();
+    for text in texts {
+        assert!(said.contains(text), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn latest_is_no_name_of_a_new_version() {
+    let env = TestEnv::new();
+    env.write("m.bin", "weights");
+    env.run(["push", "m", "m.bin", "--version", "1"]).success();
+    let refused = ["is not a version name: `m@latest` already means the latest version", "hint: leave --version out"];
+    for name in ["latest", "Latest"] {
+        says(&env, &["push", "m", "m.bin", "--version", name], &refused);
+        says(&env, &["push", "m", "m.bin", "--version", name, "--dry-run"], &refused);
+    }
+    says(&env, &["rm", "m@latest", "--yes"], &["specify an exact version to delete", "[exit status: 2]"]);
+    // One that an earlier program published can be deleted.
+    let manifest = r#"{"model_name": "m", "version": "latest", "model_file": "m/vlatest/m.bin", "model_url": ""}"#;
+    env.put("m/vlatest/m.bin", "weights");
+    env.put("m/vlatest/manifest.json", manifest);
+    says(&env, &["rm", "m@latest", "--yes"], &["deleted m@latest", "[exit status: 0]"]);
+}
+
+#[test]
+fn a_deleted_version_is_called_deleted() {
+    let env = with_versions();
+    env.run(["rm", "plant_classifier@1.9.0", "--yes"]).success();
+    for verb in ["pull", "show", "verify"] {
+        let said = ["version `1.9.0` of `plant_classifier` was deleted", "[exit status: 3]"];
+        says(&env, &[verb, "plant_classifier@1.9.0"], &said);
+    }
+}
+
+#[test]
+fn a_push_says_what_may_not_be_expected_of_it() {
+    let env = with_versions();
+    env.write("zero.pth", "");
+    let still = "`plant_classifier@latest` is still `1.10.0`, which sorts after `1.1.0`";
+    let said = ["warning: the model file `zero.pth` is empty", still, "[exit status: 0]"];
+    says(&env, &["push", "plant_classifier", "zero.pth", "--version", "1.1.0"], &said);
+    says(&env, &["s3", "rm", "s3://models/nope"], &["s3://models/nope did not exist"]);
+}
+
+#[test]
+fn a_history_in_a_folder_is_read_like_one_that_is_named() {
+    let env = TestEnv::new();
+    env.write("run/m.bin", "weights");
+    env.write("run/training_history.json", r#"{"val_accuracy": [0.7, 0.9, 0.8]}"#);
+    says(&env, &["push", "m", "run", "--version", "1"], &["history: best epoch 2", "[exit status: 0]"]);
+    says(&env, &["show", "m@1", "--json"], &["\"best_epoch\": 2"]);
+    env.write("run/training_history.json", "it went well");
+    let said = ["history: cannot read the training history `training_history.json`", "[exit status: 0]"];
+    says(&env, &["push", "m", "run", "--version", "2"], &said);
+}

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use http_body::Body as _;
 use modeldepot::advice::Advice;
-use modeldepot::history::{History, MAX_BYTES, history_file};
+use modeldepot::history::{History, MAX_BYTES};
 use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -54,6 +54,9 @@ pub(crate) struct PublishedDocument {
     bytes: u64,
     /// Other objects under the version's prefix.
     foreign: ForeignObjects,
+    /// What the publisher may not have expected: an empty model file, or another version that is still the latest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl PublishedDocument {
@@ -67,6 +70,7 @@ impl PublishedDocument {
             files: manifest.files.as_ref().map_or(0, Vec::len),
             bytes: manifest.size().unwrap_or_default(),
             foreign: (&published.foreign).into(),
+            warnings: published.warnings(),
         }
     }
 
@@ -152,30 +156,22 @@ impl Files {
     }
 
     fn push(self, ask: Ask) -> Result<(Staged, Push)> {
-        let files = || self.files.iter().map(|file| (&file.path, file.size));
-        let guessed = history_file(files());
-        let path = ask.history.as_ref().or(guessed);
-        let read = self.files.iter().find(|file| Some(&file.path) == path).and_then(|file| {
-            let size = file.size <= MAX_BYTES as u64;
-            Some((
-                &file.path,
-                History::parse(file.path.file_name(), &std::fs::read(&file.local).ok().filter(|_| size)?),
-            ))
-        });
-        let mut metadata = Map::new();
-        // Used for charts. A file that was only detected by its name may turn out not to be a history.
-        let history = match (read, ask.history) {
-            (Some((path, Ok(history))), _) => {
-                metadata.extend(history.metadata());
-                Some(path.clone())
+        let named = ask.history.as_ref().and_then(|path| self.files.iter().find(|file| file.path == *path));
+        let named = match named {
+            Some(file) => {
+                let size = file.size <= MAX_BYTES as u64;
+                let bytes = std::fs::read(&file.local).ok().filter(|_| size);
+                bytes.map(|bytes| History::parse(file.path.file_name(), &bytes).map_err(|source| (file, source)))
             }
-            (Some((path, Err(source))), Some(_)) => {
-                return Err(told(&Error::history(path.as_str(), source)));
-            }
-            (_, named) => named,
+            None => None,
         };
+        let named = named.transpose().map_err(|(file, source)| told(&Error::history(file.path.as_str(), source)))?;
         let files = self.files.into_iter().map(|file| (file.path, file.local));
-        let source = Source::from_files(ask.main.as_ref(), history.as_ref(), files).map_err(|error| told(&error))?;
+        let source = Source::from_files(ask.main.as_ref(), ask.history.as_ref(), files);
+        let mut source = source.map_err(|error| told(&error))?;
+        // One that is only recognized by its name need not be one.
+        let history = named.or_else(|| source.recognize_history()?.ok());
+        let mut metadata = history.as_ref().map(History::metadata).unwrap_or_default();
         metadata.extend(ask.metadata);
         let tool = concat!("modeldepot-server ", env!("CARGO_PKG_VERSION"));
         let mut push = Push::new(ask.model, source).metadata(metadata).tool(tool);
@@ -207,6 +203,15 @@ pub(crate) fn told(error: &Error) -> Problem {
         Some(Advice::RenameOneFile) => problem.status(StatusCode::CONFLICT),
         _ => problem,
     }
+}
+
+/// Returns a version to publish. The library would refuse `latest` as well, but only after the files have come.
+pub(crate) fn new_version(model: &ModelName, text: &str) -> Result<Version> {
+    let version: Version = text.parse()?;
+    if version.is_latest() {
+        return Err(Error::named_latest(model, &version).into());
+    }
+    Ok(version)
 }
 
 fn metadata(text: &str) -> Result<Map<String, Value>> {
@@ -262,7 +267,7 @@ pub(crate) async fn form(
             }
             // Browsers send empty fields.
             Part::Text(_, text) if text.is_empty() => {}
-            Part::Text("version", text) => ask.version = Some(text.parse()?),
+            Part::Text("version", text) => ask.version = Some(new_version(&ask.model, &text)?),
             Part::Text("metadata", text) => ask.metadata = metadata(&text)?,
             Part::Text("main", text) => ask.main = Some(text.parse()?),
             Part::Text(_, text) => ask.history = Some(text.parse()?),
@@ -299,9 +304,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response> {
     let (model, version, path) = of.parse()?;
-    if version == "latest" {
-        return Err(Problem::invalid("`latest` cannot be published to: specify an exact version"));
-    }
+    let version = new_version(&model, &version)?;
     if headers.contains_key(HeaderName::from_static("content-range")) {
         return Err(
             Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")
@@ -314,7 +317,7 @@ pub(crate) async fn put(
     let length = body.size_hint().exact();
     let ask = Ask {
         model,
-        version: Some(version.parse()?),
+        version: Some(version),
         metadata: Map::new(),
         main: None,
         history: None,

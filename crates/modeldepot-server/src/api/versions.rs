@@ -353,10 +353,6 @@ pub(crate) async fn delete(
     Path(of): Path<OfVersion>,
 ) -> Result<Response> {
     let model = of.model()?;
-    if of.version() == "latest" {
-        return Err(Problem::invalid("specify an exact version to delete")
-            .hint("`latest` is not accepted because it may change in the meantime"));
-    }
     let version = of.version().parse()?;
     // Once begun, a delete is finished even if the caller disconnects.
     let (storage, catalog) = (app.storage.clone(), app.catalog.clone());

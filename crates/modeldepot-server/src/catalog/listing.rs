@@ -100,6 +100,14 @@ impl Filter {
                 .hint("write it as `val_accuracy>=0.9` or `architecture=resnet18`, with `>` encoded as `%3E`")
         })?;
         let (name, value) = (&text[..at], text[at + sign.len()..].trim().to_owned());
+        // `>>`, `==` and `=>` would compare with a value that begins with a sign, which nobody means.
+        if value.starts_with(['<', '>', '=']) {
+            return Err(Problem::invalid(format!(
+                "`{}` is not a filter: `{sign}` is followed by another sign",
+                text.escape_debug()
+            ))
+            .hint("write one of `>=`, `<=`, `>`, `<`, `=` and `!=`, then the value: `val_accuracy>=0.9`"));
+        }
         // A name that consists of blanks is a valid one.
         let name = if name.trim().is_empty() { name } else { name.trim() };
         Ok(Filter { column: Column::parse(name)?, compare, value })
@@ -247,5 +255,9 @@ mod tests {
         assert_eq!(of("size>1"), (Column::Size, Compare::More, "1".to_owned()));
         assert_eq!(of("metadata.size>1"), (metadata("size"), Compare::More, "1".to_owned()));
         assert!(Filter::parse("val_accuracy").is_err() && Filter::parse(">=1").is_err());
+        for wrong in ["a>>1", "a>=>1", "a==1", "a=>1", "a<<1", "a<>1", "a > = 1", "a!==1", "a=="] {
+            assert!(Filter::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(of("note=a>>b"), (metadata("note"), Compare::Equal, "a>>b".to_owned()));
     }
 }

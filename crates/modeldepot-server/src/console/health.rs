@@ -76,10 +76,14 @@ fn probe(found: Option<&Findings>, visitor: &Visitor) -> Markup {
 }
 
 fn verdict(found: &Findings) -> Markup {
-    let bad = found.checks.iter().filter(|check| check.outcome == Outcome::Bad).count();
+    let count = |outcome| found.checks.iter().filter(|check| check.outcome == outcome).count();
+    let (bad, notes) = (count(Outcome::Bad), count(Outcome::Note));
     html! {
-        @if bad == 0 {
+        @if bad == 0 && notes == 0 {
             li { b.good { "All checks passed" } }
+        } @else if bad == 0 {
+            li { b.good { "No check failed" } }
+            li { b.warn { (modeldepot::units::plural(notes, "note")) } }
         } @else {
             li { b.bad { (bad) " of " (found.checks.len()) " checks failed" } }
         }

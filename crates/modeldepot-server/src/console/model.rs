@@ -77,7 +77,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
             @if charted.len() > 1 {
                 section.sided aria-label="Metric over versions" {
                     (chart.figure())
-                    div.card { (choice(metric, &names, &asked)) (standing(&model, metric, &charted)) }
+                    div.card { (choice(metric, &names, &asked)) (standing(&model, metric, &charted, versions.last())) }
                 }
             }
         }
@@ -198,7 +198,7 @@ fn choice(metric: &str, names: &[String], asked: &Asked) -> Markup {
 }
 
 /// Describes how the latest version ranks among those in the chart.
-fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
+fn standing(model: &ModelName, metric: &str, rows: &[Row], newest: Option<&VersionSummary>) -> Markup {
     let measured: Vec<(&VersionSummary, f64)> =
         rows.iter().filter_map(|row| Some((&row.summary, *row.numbers.get(metric)?))).collect();
     let best = metric::best(metric, measured.iter().copied());
@@ -209,7 +209,8 @@ fn standing(model: &ModelName, metric: &str, rows: &[Row]) -> Markup {
     };
     html! {
         dl.pairs {
-            dt { "Latest" } dd { (cell(latest)) }
+            dt { (if newest.is_some_and(|newest| newest.version == latest.0.version) { "Latest" } else { "Latest that has it" }) }
+            dd { (cell(latest)) }
             @if let Some(best) = best { dt { "Best" } dd { (cell(&best)) } }
             dt { "Change" }
             dd { (if change > 0.0 { "+" } else { "" }) (number(change)) }

@@ -42,6 +42,7 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                         label for="model" { "Model" }
                         input.wide id="model" type="text" name="model" required list="models" autocomplete="off" autocapitalize="off"
                             spellcheck="false" value=[asked.get("model")] pattern="[A-Za-z0-9][A-Za-z0-9._\\-]{0,127}"
+                            title="letters, digits, . _ and -, the first one a letter or digit; no blanks"
                             placeholder="plant_classifier" aria-describedby="model-hint";
                         datalist id="models" { @for model in models.iter().filter(|it| visitor.may(Scope::Publish, Some(&it.model))).take(500) { option value=(model.model) {} } }
                         p.hint id="model-hint" { "Letters, digits, " code { "." } " " code { "_" } " " code { "-" } "; a new name creates a new model." }
@@ -49,7 +50,8 @@ pub(super) async fn get(State(app): State<App>, visitor: Visitor, asked: Asked) 
                     div.field {
                         label for="version" { "Version" }
                         input.wide id="version" type="text" name="version" autocomplete="off" autocapitalize="off" spellcheck="false"
-                            pattern="[A-Za-z0-9][A-Za-z0-9._+\\-]{0,127}" placeholder="the UTC second" aria-describedby="version-hint";
+                            pattern="[A-Za-z0-9][A-Za-z0-9._+\\-]{0,127}"
+                            title="letters, digits, . _ + and -, the first one a letter or digit; no blanks" placeholder="the UTC second" aria-describedby="version-hint";
                         p.hint id="version-hint" { "If empty, the time of publication, such as " code { "20251028_181858" } "." }
                     }
                     div.field hidden {

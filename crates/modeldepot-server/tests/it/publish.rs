@@ -144,3 +144,32 @@ async fn a_deleted_version_is_gone_at_once_and_its_name_retired() {
     let refused = place.send(Method::PUT, &format!("{path}/files/m"), &[], b"x").await.is(409).json();
     assert!(refused["detail"].as_str().unwrap().contains("was removed"), "{refused}");
 }
+
+/// A request that reads takes `latest` for the latest version; none publishes under that name, and a delete takes every
+/// name as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn latest_is_no_name_of_a_new_version() {
+    let place = Place::new().await;
+    place.push("plant", "1.0", &[("m.bin", b"x")], json!({})).await;
+    let expected =
+        |name: &str| format!("`{name}` is not a version name: `plant@latest` already means the latest version");
+    for name in ["latest", "Latest"] {
+        let (kind, body) = form(&[("version", None, name.as_bytes()), ("file", Some("m.bin"), b"x")]);
+        let sent = [
+            place.send(Method::POST, VERSIONS, &[("content-type", &kind)], &body).await,
+            place.send(Method::PUT, &format!("{VERSIONS}/{name}/files/m.bin"), &[], b"x").await,
+            place
+                .post("/api/v1/models/plant/uploads", &json!({"version": name, "files": [{"path": "m", "size": 1}]}))
+                .await,
+        ];
+        for answer in sent {
+            let refused = answer.is(400).json();
+            assert_eq!(refused["detail"], expected(name), "{refused}");
+            assert_eq!(refused["hint"], "leave the version out to name it after the current time");
+        }
+        let refused = place.send(Method::DELETE, &format!("{VERSIONS}/{name}"), &[], b"").await.is(400).json();
+        let detail = "specify an exact version to delete: `plant@latest` may be another one by then";
+        assert_eq!(refused["detail"], detail, "{refused}");
+    }
+    place.get(&format!("{VERSIONS}/latest")).await.is(200);
+}

@@ -77,6 +77,8 @@ pub enum Advice {
     // Versions.
     /// Choose another version: this one is published and never changes.
     VersionIsPublished,
+    /// Leave the version out, so that it is named after the current time, or choose another name.
+    LeaveVersionOut,
     /// Choose another version: the name of this one is retired.
     VersionIsRetired,
     /// Wait until the version is published, or choose another one.

@@ -31,9 +31,11 @@ impl Error {
                     false => NearestVersion::Latest(found.clone()),
                 }),
             },
-            Error::FileNotFound { path, files, .. } => {
+            Error::VersionDeleted { model, .. } => Advice::ListVersions { model: model.clone(), nearest: None },
+            Error::FileNotFound { model, path, files, .. } => {
                 match files.iter().find(|file| is_similar(path.as_str(), file.as_str())) {
                     Some(file) => Advice::did_you_mean(file),
+                    None if is_like_a_version(path.as_str()) => Advice::did_you_mean(format!("{model}@{path}")),
                     None => Advice::files(files),
                 }
             }
@@ -75,6 +77,12 @@ fn concerns_the_endpoint(error: &Error) -> bool {
         Error::Other(error) => matches!(error.advice(), Some(Advice::CheckHost | Advice::UsePathStyle)),
         _ => false,
     }
+}
+
+/// Returns true for what was probably meant as a version: `2`, `1.0`, `v1.0`, `20251028_181858`.
+fn is_like_a_version(text: &str) -> bool {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '_'))
 }
 
 fn yields(obstacle: &Obstacle) -> bool {

@@ -34,6 +34,7 @@ pub fn samples() -> Vec<Advice> {
         Advice::ListObjects { bucket: bucket.clone() },
         Advice::ShowObject { bucket: bucket.clone(), key: "a/b".to_owned() },
         Advice::VersionIsPublished,
+        Advice::LeaveVersionOut,
         Advice::VersionIsRetired,
         Advice::WaitForPush,
         Advice::WaitForGc,

@@ -22,7 +22,9 @@ impl Error {
             Error::ModelNotFound { .. } | Error::VersionNotFound { .. } | Error::FileNotFound { .. } => {
                 ErrorKind::NotFound
             }
-            Error::BucketNotFound { .. } | Error::ObjectNotFound { .. } => ErrorKind::NotFound,
+            Error::BucketNotFound { .. } | Error::ObjectNotFound { .. } | Error::VersionDeleted { .. } => {
+                ErrorKind::NotFound
+            }
             Error::VersionExists { .. } | Error::VersionBusy { .. } | Error::InTheWay { .. } => ErrorKind::Conflict,
             Error::Denied { .. } | Error::WrongRegion { .. } => ErrorKind::Denied,
             Error::NotS3 { .. } => ErrorKind::Invalid,

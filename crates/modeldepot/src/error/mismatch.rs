@@ -33,6 +33,23 @@ pub enum Mismatch {
         /// The BLAKE3 found.
         found: String,
     },
+    /// The server stops sending at the same byte each time.
+    EndsAt {
+        /// The first byte that it does not send.
+        byte: u64,
+        /// The size of the file.
+        size: u64,
+    },
+}
+
+impl Mismatch {
+    /// Returns what is known of the file: bytes that the server does not send cannot be compared.
+    pub(super) fn verdict(&self) -> &'static str {
+        match self {
+            Mismatch::EndsAt { .. } => "cannot be read",
+            _ => "is damaged",
+        }
+    }
 }
 
 impl fmt::Display for Mismatch {
@@ -46,6 +63,9 @@ impl fmt::Display for Mismatch {
             }
             Mismatch::Part { first, last, expected, found } => {
                 write!(f, "the BLAKE3 of bytes {first} to {last} is {found} where {expected} was published")
+            }
+            Mismatch::EndsAt { byte, size } => {
+                write!(f, "the server stops at byte {byte} of {size} each time; its copy is probably damaged")
             }
         }
     }

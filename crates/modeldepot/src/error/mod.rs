@@ -60,6 +60,15 @@ pub enum Error {
         /// Versions of similar names, or else the latest one.
         similar: Vec<Version>,
     },
+    /// The version was deleted.
+    #[error("version `{version}` of `{model}` was deleted")]
+    #[non_exhaustive]
+    VersionDeleted {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
     /// The version has no such file.
     #[error("`{model}@{version}` has no file `{path}`")]
     #[non_exhaustive]
@@ -168,7 +177,7 @@ pub enum Error {
     },
 
     /// A file in the bucket has other bytes than were published.
-    #[error("`{path}` is damaged: {mismatch}")]
+    #[error("`{path}` {}: {mismatch}", mismatch.verdict())]
     #[non_exhaustive]
     Damaged {
         /// The file.

@@ -6,7 +6,7 @@ use crate::model::digest::DigestError;
 #[cfg(feature = "history")]
 use crate::model::history::HistoryError;
 use crate::model::manifest_error::ManifestError;
-use crate::model::name::{ArtifactPath, NameError};
+use crate::model::name::{ArtifactPath, ModelName, NameError, Version};
 use crate::settings::{ProxyError, SettingsError};
 
 fn invalid(message: impl Into<String>) -> OtherError {
@@ -62,6 +62,20 @@ impl Error {
     /// A presigned PUT was asked for without naming the version and the file that it would write.
     pub(crate) fn put_needs_a_name() -> Error {
         invalid("a presigned PUT needs a version and a file").advise(Advice::NameUpload).into()
+    }
+
+    /// A new version was named `latest`, which is no name of a version.
+    pub fn named_latest(model: &ModelName, version: &Version) -> Error {
+        invalid(format!("`{version}` is not a version name: `{model}@latest` already means the latest version"))
+            .advise(Advice::LeaveVersionOut)
+            .into()
+    }
+
+    /// The latest version was to be deleted, whichever that is.
+    pub(crate) fn delete_latest(model: &ModelName) -> Error {
+        invalid(format!("specify an exact version to delete: `{model}@latest` may be another one by then"))
+            .advise(Advice::ListVersions { model: model.clone(), nearest: None })
+            .into()
     }
 
     /// A version was offered without a file.

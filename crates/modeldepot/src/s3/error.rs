@@ -358,6 +358,11 @@ pub(super) fn is_not_understood<E: ProvideErrorMetadata>(error: &SdkError<E, Htt
     success && matches!(error, SdkError::ServiceError(refusal) if refusal.err().code().is_none())
 }
 
+/// Returns true when a body ended because nothing arrived, or too little.
+pub(super) fn stood_still(error: &(dyn StdError + 'static)) -> bool {
+    found::<StoodStill>(error).is_some()
+}
+
 /// Returns the source of an error that has this type.
 fn found<'e, T: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e T> {
     let mut cause = Some(error);

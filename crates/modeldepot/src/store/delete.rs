@@ -47,9 +47,14 @@ impl ModelStorage {
     ///
     /// # Errors
     /// [`Error::VersionNotFound`] or [`Error::ModelNotFound`] when there is none, [`Error::Other`] of kind
-    /// [`crate::ErrorKind::Conflict`] when nothing shows that modeldepot created any of it.
+    /// [`crate::ErrorKind::Conflict`] when nothing shows that modeldepot created any of it, and of kind
+    /// [`crate::ErrorKind::Invalid`] for `latest`, unless a version really has that name.
     pub async fn delete(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
+        // A version that really has this name can be deleted. Nothing else that the name may mean is.
+        if matches!(found, Found::Nothing) && version.is_latest() {
+            return Err(Error::delete_latest(model));
+        }
         if matches!(found, Found::Nothing) && tombstone.is_none() {
             // Returns the error that says which of the two names is unknown, with similar names.
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };

@@ -8,10 +8,9 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix};
+use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
-use crate::progress::Progress;
 use crate::s3::ListedObject;
 
 /// How many versions are read at once.
@@ -44,7 +43,8 @@ pub struct Fault {
     pub model: ModelName,
     /// The version.
     pub version: Version,
-    /// The problem. Its kind is [`ErrorKind::Corrupt`] for damage.
+    /// The problem. Its kind is [`ErrorKind::Corrupt`] for damage, and that of the failure for a file that could not be
+    /// read.
     pub error: Error,
 }
 
@@ -62,7 +62,8 @@ struct Listed {
 
 impl ModelStorage {
     /// Checks every version of one model or of all: its manifest can be used, and its files exist with the right sizes.
-    /// With `deep`, also reads every file and compares its digest.
+    /// With `deep`, also reads every file and compares its digest. A file that cannot be read is reported like a damaged
+    /// one, and the check continues.
     ///
     /// # Errors
     /// [`Error::ModelNotFound`] when the bucket has nothing of the model.
@@ -119,6 +120,31 @@ impl ModelStorage {
             all.faults.extend(one.faults);
         }
         Ok(all)
+    }
+
+    /// Returns true for a version that was published and whose manifest is missing now.
+    pub(super) async fn has_lost_its_manifest(&self, model: &ModelName, version: &Version) -> Result<bool> {
+        let prefix = version_prefix(model, version);
+        let [leases, uploads] = ["leases", "uploads"].map(|kind| format!("{RECORDS}{kind}/{model}/{version}/"));
+        let (objects, leases, uploads) = tokio::try_join!(
+            self.depot.list_objects(&self.bucket, &prefix),
+            self.depot.list_objects(&self.bucket, &leases),
+            self.depot.list_objects(&self.bucket, &uploads),
+        )?;
+        let mut listed = Listed::default();
+        for object in objects.into_iter().chain(leases).chain(uploads) {
+            match object.key.parse() {
+                Ok(ObjectKey::Manifest(..)) => return Ok(false),
+                Ok(ObjectKey::Artifact(_, _, path)) => {
+                    listed.objects.insert(path, object);
+                }
+                Ok(ObjectKey::Lease(_, _, id) | ObjectKey::Uploads(_, _, id)) => {
+                    listed.pushes.insert(id);
+                }
+                _ => {}
+            }
+        }
+        self.lost_its_manifest(model, version, &listed).await
     }
 
     /// Returns true for a version without a manifest in which a push created a file, when nothing shows that this push
@@ -180,15 +206,25 @@ impl ModelStorage {
         }));
         if deep && whole {
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
-            match self.verify(&selector, &Progress::none()).await {
-                Ok(verified) => report.bytes += verified.bytes,
+            let found = match self.describe(&selector).await.and_then(|found| found.whole().map(|()| found)) {
+                Ok(found) => found,
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
                     report.faults.push(Fault { model, version, error });
+                    return Ok(report);
                 }
                 // Deleted since it was listed.
-                Err(Error::VersionNotFound { .. } | Error::ModelNotFound { .. }) => {}
+                Err(Error::VersionNotFound { .. } | Error::VersionDeleted { .. } | Error::ModelNotFound { .. }) => {
+                    return Ok(report);
+                }
                 Err(error) => return Err(error),
-            }
+            };
+            let (bytes, errors) = self.verify_each(&found).await?;
+            report.bytes += bytes;
+            report.faults.extend(errors.into_iter().map(|error| Fault {
+                model: model.clone(),
+                version: version.clone(),
+                error,
+            }));
         }
         Ok(report)
     }

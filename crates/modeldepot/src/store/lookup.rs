@@ -78,7 +78,8 @@ impl ModelStorage {
     /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] names missing ones.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`], [`Error::VersionNotFound`]; [`Error::Manifest`] when its manifest cannot be used.
+    /// [`Error::ModelNotFound`], [`Error::VersionNotFound`], [`Error::VersionDeleted`]; [`Error::Manifest`] when its
+    /// manifest cannot be used, and [`Error::Other`] of kind [`crate::ErrorKind::Corrupt`] when it is missing.
     pub async fn describe(&self, selector: &Selector) -> Result<Description> {
         let model = &selector.model;
         let version = match &selector.version {
@@ -132,8 +133,16 @@ impl ModelStorage {
         Ok(found.damaged_in(&prefix, &objects))
     }
 
-    /// Returns the error for an unknown version. If the whole model is unknown, the error says that instead.
+    /// Returns the error for a version that does not exist, was deleted or has lost its manifest. If the whole model is
+    /// unknown, the error says that instead.
     async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
+        // If this cannot be found out, the listing below says why, or what else there is.
+        if self.is_retired(model, &version).await.unwrap_or(false) {
+            return Ok(Error::VersionDeleted { model: model.clone(), version });
+        }
+        if self.has_lost_its_manifest(model, &version).await.unwrap_or(false) {
+            return Ok(Error::manifest_missing(model, &version));
+        }
         let similar = similar_versions(&version, self.versions(model).await?);
         Ok(Error::VersionNotFound { model: model.clone(), version, similar })
     }

@@ -4,8 +4,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::ModelStorage;
-use super::lookup::StoredFile;
-use crate::error::{Error, Mismatch, Result};
+use super::lookup::{Description, StoredFile};
+use crate::error::{Error, Mark, Mismatch, Result};
 use crate::model::digest::Blake3;
 use crate::model::key::ObjectKey;
 use crate::model::manifest::Manifest;
@@ -52,6 +52,30 @@ impl ModelStorage {
         read.buffer_unordered(files_at_once()).try_collect::<()>().await?;
         let unverified = found.unverified();
         Ok(Verified { files: found.files.len(), bytes: found.size(), unverified, manifest: found.manifest })
+    }
+
+    /// Reads every file of a version. Returns the bytes that were read, and why files could not be.
+    ///
+    /// # Errors
+    /// When the server cannot be reached: that says nothing about the files.
+    pub(super) async fn verify_each(&self, found: &Description) -> Result<(u64, Vec<Error>)> {
+        let progress = Progress::none();
+        let read = stream::iter(0..found.files.len()).map(|n| {
+            let file = &found.files[n];
+            let read = self.read_twice(&found.manifest, file, &progress);
+            async move { (file, read.await) }
+        });
+        let mut read = std::pin::pin!(read.buffered(files_at_once()));
+        let (mut bytes, mut errors) = (0, Vec::new());
+        while let Some((file, result)) = read.next().await {
+            match result {
+                Ok(()) => bytes += file.size,
+                Err(error) if matches!(error.mark(), Mark::Unreached | Mark::BeyondProxy) => return Err(error),
+                Err(error @ Error::Tls { .. }) => return Err(error),
+                Err(error) => errors.push(error),
+            }
+        }
+        Ok((bytes, errors))
     }
 
     /// Reads a file, and once more if its digest is wrong: that repairs damage in transit, but not in the bucket.

@@ -58,6 +58,7 @@ contract![
     models::metadata_is_content_too,
     models::the_latest_version_is_the_highest,
     models::a_deleted_version_is_gone_and_its_name_retired,
+    models::latest_is_no_name_of_a_new_version,
     models::every_damage_is_found_and_nothing_is_written,
     models::hostile_manifests_write_nothing,
     models::unknown_names_come_with_guesses,

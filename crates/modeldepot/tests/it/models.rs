@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use modeldepot::advice::Advice;
 use modeldepot::s3::PresignedMethod;
-use modeldepot::{Error, ErrorKind, ModelName, Progress, Selector, SourceError};
+use modeldepot::{Error, ErrorKind, ModelName, Offer, OfferedFile, Progress, Selector, SourceError};
 
 use crate::backend::{Backend, bytes, push};
 
@@ -147,7 +147,7 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_retired(b: Backend) {
     b.put_own("m/v2/manifest.json", &b.get("m/v1/manifest.json").await).await;
     assert!(matches!(
         b.storage.describe(&selector("m@2")).await,
-        Err(Error::VersionNotFound { .. } | Error::Manifest { .. })
+        Err(Error::VersionDeleted { .. } | Error::Manifest { .. })
     ));
     assert_eq!(b.storage.versions(&name).await.unwrap().len(), 1);
     // An interrupted delete is completed by the next one.
@@ -158,6 +158,34 @@ pub(crate) async fn a_deleted_version_is_gone_and_its_name_retired(b: Backend) {
     let unknown = b.storage.delete(&name, &"7".parse().unwrap()).await.unwrap_err();
     assert!(matches!(unknown, Error::VersionNotFound { .. }), "{unknown:?}");
     assert_eq!(keys().await, 3, "no tombstone for what never was");
+}
+
+pub(crate) async fn latest_is_no_name_of_a_new_version(b: Backend) {
+    let file = b.file("m.bin", b"x");
+    for name in ["latest", "Latest", "LATEST"] {
+        let error = b.storage.push(push("m", Some(name), &file, &[]), &Progress::none()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+        assert_eq!(error.advice(None), Some(Advice::LeaveVersionOut));
+        let offer = Offer::new(model("m"), [OfferedFile::new("m.bin".parse().unwrap(), 1)]);
+        let error = b.storage.begin_upload(offer.version(name.parse().unwrap())).await.unwrap_err();
+        assert_eq!(error.advice(None), Some(Advice::LeaveVersionOut), "{error:?}");
+    }
+    assert_eq!(b.keys().await, [""; 0], "nothing was sent");
+    for good in ["latest-1", "latest.1", "the-latest"] {
+        b.storage.push(push("m", Some(good), &file, &[]), &Progress::none()).await.unwrap();
+    }
+    let latest = "latest".parse().unwrap();
+    let error = b.storage.delete(&model("m"), &latest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    // One that an earlier program published is read, and goes.
+    let manifest = r#"{"model_name": "old", "version": "latest", "model_file": "old/vlatest/m.bin", "model_url": ""}"#;
+    b.put("old/vlatest/m.bin", b"x").await;
+    b.put("old/vlatest/manifest.json", manifest.as_bytes()).await;
+    let exact = Selector::new(model("old")).version(latest.clone());
+    assert_eq!(b.storage.describe(&exact).await.unwrap().files.len(), 1);
+    assert_eq!(b.storage.delete(&model("old"), &latest).await.unwrap().files, 1);
+    let error = b.storage.delete(&model("old"), &latest).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
 }
 
 pub(crate) async fn every_damage_is_found_and_nothing_is_written(b: Backend) {

@@ -190,6 +190,14 @@ pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backen
         assert!(report.faults[0].error.to_string().starts_with("the manifest of "), "{:?}", report.faults);
         assert_eq!((report.faults[0].error.kind(), report.versions), (ErrorKind::Corrupt, 2));
     }
+    for selector in ["m@1", "m@v1"] {
+        let pulled = b.pull(selector, "out").await.unwrap_err();
+        let verified = b.storage.verify(&selector.parse().unwrap(), &Progress::none()).await.unwrap_err();
+        for error in [pulled, verified] {
+            assert!(error.to_string().starts_with("the manifest of `m@1` is missing"), "{error:?}");
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+        }
+    }
     // A failed push of other bytes does not change that.
     let file = b.file("w.bin", b"other weights");
     b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();

@@ -162,9 +162,79 @@ async fn a_body_that_ends_early_is_fetched_from_where_it_ended() {
 #[tokio::test]
 async fn a_body_that_always_ends_early_is_no_whole_one() {
     let unavailable = |error: &Error| error.kind() == ErrorKind::Unavailable;
-    always(&bytes(10, 1), Shorter(10), unavailable).await;
-    always(&bytes(10, 1), EndsEarly(10), unavailable).await;
+    always(&bytes(10, 1), Shorter(10), |error| ends_at(error, 0, 10)).await;
+    always(&bytes(10, 1), EndsEarly(10), |error| ends_at(error, 0, 10)).await;
     always(&bytes(300_000, 1), Stalls(300_000), unavailable).await;
+}
+
+fn ends_at(error: &Error, at: u64, of: u64) -> bool {
+    matches!(error, Error::Damaged { mismatch: Mismatch::EndsAt { byte, size, .. }, .. } if (*byte, *size) == (at, of))
+}
+
+/// Reads stop at this byte of a part of so many.
+fn up_to(end: u64) -> impl Fn(usize, &Asked) -> Option<Wrong> + Send + Sync {
+    move |_, asked| {
+        let (first, last) = asked.range()?;
+        (last >= end).then(|| EndsEarly((last + 1 - first.max(end)) as usize))
+    }
+}
+
+/// As of an object that is damaged on the server's disk.
+#[tokio::test]
+async fn a_body_that_ends_at_the_same_byte_each_time_is_damaged() {
+    let content = bytes(300_000, 1);
+    let server = server(&content, up_to(100_000)).await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        let error = result.unwrap_err();
+        assert!(ends_at(&error, 100_000, 300_000), "{error:?}");
+    }
+    assert_eq!(server.ranges().len(), 2 * 4, "it is not asked any longer");
+}
+
+#[tokio::test]
+async fn a_body_that_brings_one_more_byte_each_time_is_complete() {
+    let content = bytes(12, 1);
+    let one = |_, asked: &Asked| asked.range().map(|(first, last)| EndsEarly((last - first) as usize));
+    let server = server(&content, one).await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        assert!(result.unwrap() == content);
+    }
+}
+
+/// One file that cannot be read keeps nobody from learning of the others.
+#[tokio::test]
+async fn fsck_reports_what_cannot_be_read_and_continues() {
+    let content = bytes(300_000, 1);
+    let (b, _server, storage) = published(&content, Duration::from_secs(20), up_to(100_000)).await;
+    b.storage.push(push("n", Some("1"), &b.file("n.bin", b"n"), &[]), &Progress::none()).await.unwrap();
+    b.storage.push(push("o", Some("1"), &b.file("o.bin", b"o"), &[]), &Progress::none()).await.unwrap();
+    b.put("n/v1/n.bin", b"m").await;
+    let report = storage.fsck(None, true).await.unwrap();
+    let faults: Vec<_> = report.faults.iter().map(|fault| fault.error.to_string()).collect();
+    let said =
+        "`m.bin` cannot be read: the server stops at byte 100000 of 300000 each time; its copy is probably damaged";
+    assert_eq!((report.versions, faults.len(), faults[0].as_str()), (3, 2, said));
+    assert!(faults[1].starts_with("`n.bin` is damaged"), "{faults:?}");
+    let verified = storage.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap_err();
+    assert_eq!((verified.to_string().as_str(), verified.kind()), (said, ErrorKind::Corrupt));
+    assert!(
+        matches!(storage.pull(&Pull::new("m".parse().unwrap(), b.path("out")), &Progress::none()).await, Err(error) if ends_at(&error, 100_000, 300_000))
+    );
+}
+
+/// Neither does one that fails otherwise. What it is, its kind says.
+#[tokio::test]
+async fn fsck_reports_what_the_server_refuses_and_continues() {
+    for (wrong, kind) in
+        [(Refused(403, "AccessDenied"), ErrorKind::Denied), (Refused(500, "InternalError"), ErrorKind::Unavailable)]
+    {
+        let (b, _server, storage) = published(b"m", Duration::from_millis(300), move |_, _| Some(wrong)).await;
+        b.storage.push(push("n", Some("1"), &b.file("n.bin", b"n"), &[]), &Progress::none()).await.unwrap();
+        b.put("n/v1/n.bin", b"m").await;
+        let report = storage.fsck(None, true).await.unwrap();
+        let kinds: Vec<_> = report.faults.iter().map(|fault| fault.error.kind()).collect();
+        assert_eq!(kinds, [kind, ErrorKind::Corrupt]);
+    }
 }
 
 #[tokio::test]
@@ -361,7 +431,7 @@ async fn neither(content: &[u8], wrong: Wrong, fits: impl Fn(&Error) -> bool) {
 async fn a_pull_and_a_read_take_no_wrong_answer() {
     let content = bytes(100_000, 1);
     let unavailable = |error: &Error| error.kind() == ErrorKind::Unavailable;
-    neither(&content, Shorter(100_000), unavailable).await;
+    neither(&content, Shorter(100_000), |error| ends_at(error, 0, 100_000)).await;
     neither(&content, Longer(1), unavailable).await;
     neither(&content, Total, |error| error.kind() == ErrorKind::Corrupt).await;
     neither(&content, OtherBytes, |error| error.kind() == ErrorKind::Corrupt).await;

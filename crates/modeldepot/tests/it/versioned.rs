@@ -24,7 +24,7 @@ pub(crate) async fn a_depot_in_a_bucket_that_keeps_versions(b: Backend) {
     // A deleted version is gone for every reader, its name is retired, and nothing is left to collect.
     let deleted = b.storage.delete(&"m".parse().unwrap(), &"1".parse().unwrap()).await.unwrap();
     assert_eq!((deleted.files, deleted.bytes), (1, 20 << 20));
-    assert!(matches!(b.pull("m@1", "gone").await.unwrap_err(), Error::VersionNotFound { .. }));
+    assert!(matches!(b.pull("m@1", "gone").await.unwrap_err(), Error::VersionDeleted { .. }));
     let late = b.storage.push(push("m", Some("1"), &first, &[]), &Progress::none()).await.unwrap_err();
     assert!(matches!(late.advice(None), Some(Advice::VersionIsRetired)), "{late:?}");
     assert!(b.storage.plan_gc(None, NOW).await.unwrap().is_empty());

@@ -14,6 +14,9 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
+/// How wide a letter of a tick is at most, and what is left free between two ticks.
+const LETTER: f64 = 7.2;
+const GAP: f64 = 8.0;
 
 /// The light colors, for files without a stylesheet. The stylesheet repeats them and adds the dark ones.
 pub(super) const COLORS: [&str; 5] = ["#1d6fb8", "#c2570c", "#177a4c", "#9b3fa8", "#806200"];
@@ -127,20 +130,39 @@ fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
             ticks.into_iter().map(|tick| (tick, label(tick, decimals))).collect()
         }
         X::Names(_, names) => {
-            // The first, the last, and evenly spaced ones in between.
-            let longest = names.iter().map(|name| name.chars().count().min(18)).max().unwrap_or(1);
-            let room = ((WIDTH - LEFT - RIGHT) / (longest as f64 * 7.0 + 16.0)).floor().clamp(1.0, 12.0) as usize;
-            let last = names.len().saturating_sub(1);
-            let step = last.div_ceil(room.saturating_sub(1).max(1)).max(1);
-            let shown = (0..=last).filter(|index| (last - index).is_multiple_of(step));
-            shown.map(|index| (index as f64, short(names.get(index).map_or("", |name| name), 18))).collect()
+            // Only what has a point: from the last one on to the left, each that leaves room for the one after it.
+            let mut places: Vec<usize> =
+                lines.iter().flat_map(|line| &line.points).map(|point| point.0 as usize).collect();
+            places.sort_unstable();
+            places.dedup();
+            let (mut shown, mut free) = (Vec::new(), f64::INFINITY);
+            for index in places.into_iter().rev() {
+                let text = short(names.get(index).map_or("", |name| name), 18);
+                let (begin, end) = span(scale.place(index as f64), &text);
+                if end + GAP <= free {
+                    shown.push((index as f64, text));
+                    free = begin;
+                }
+            }
+            shown.reverse();
+            shown
         }
+    }
+}
+
+/// Returns where a label below a place begins and ends.
+fn span(place: f64, text: &str) -> (f64, f64) {
+    let width = text.chars().count() as f64 * LETTER;
+    match anchored(place, text) {
+        (end, "end") => (end - width, end),
+        (begin, "start") => (begin, begin + width),
+        (middle, _) => (middle - width / 2.0, middle + width / 2.0),
     }
 }
 
 /// Returns the position and anchor of a label, so that it is not cut off at the edges.
 fn anchored(place: f64, text: &str) -> (f64, &'static str) {
-    let half = text.chars().count() as f64 * 3.6;
+    let half = text.chars().count() as f64 * LETTER / 2.0;
     if place + half > WIDTH {
         (WIDTH - 2.0, "end")
     } else if place < half {
@@ -153,4 +175,26 @@ fn anchored(place: f64, text: &str) -> (f64, &'static str) {
 /// Rounds a coordinate to a tenth.
 fn at(place: f64) -> f64 {
     (place * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_below_a_chart_have_points_and_do_not_overlap() {
+        let names: Vec<String> =
+            ["1.0", "20261127_095204", "20261127_095311", "2.0", "2.1", "latest"].map(str::to_owned).to_vec();
+        for present in 1..(1u32 << names.len()) {
+            let has = |index: &usize| present & (1 << index) != 0;
+            let points: Vec<(f64, f64)> = (0..names.len()).filter(has).map(|index| (index as f64, 0.5)).collect();
+            let line = Line { name: "m".to_owned(), color: 0, dashed: false, points: points.clone(), best: None };
+            let scale = Scale::over(points.iter().map(|point| point.0), 0.03, LEFT, WIDTH - RIGHT);
+            let shown = ticks(&X::Names("version", names.clone()), &scale, &[line]);
+            assert_eq!(shown.last().unwrap().0, points.last().unwrap().0, "the last one is shown");
+            assert!(shown.iter().all(|(x, _)| points.iter().any(|point| point.0 == *x)), "{shown:?}");
+            let spans: Vec<_> = shown.iter().map(|(x, text)| span(scale.place(*x), text)).collect();
+            assert!(spans.windows(2).all(|two| two[0].1 < two[1].0), "{shown:?} {spans:?}");
+        }
+    }
 }

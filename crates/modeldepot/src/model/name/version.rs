@@ -45,6 +45,12 @@ impl Version {
         ))
     }
 
+    /// Returns true for `latest` in any case, which no new version may be named: `MODEL@latest` means the latest version.
+    /// Versions that already have this name can be read and deleted.
+    pub fn is_latest(&self) -> bool {
+        self.0.eq_ignore_ascii_case("latest")
+    }
+
     /// Returns the text by which it sorts first, and the semantic version if it is one.
     fn core(&self) -> (&str, Option<semver::Version>) {
         // Listings sort tens of thousands of versions: one without a dot is not semantic, and need not be parsed.

@@ -100,8 +100,8 @@ impl ModelStorage {
                 Ok(Ready { file: own, staged, kept, reused })
             }
             Err(error) => {
-                // Only a transient failure is worth resuming from.
-                if !error.may_pass() {
+                // Only a transient failure is worth resuming from, and what may be one after all.
+                if !error.may_pass() && !matches!(error, Error::Damaged { mismatch: Mismatch::EndsAt { .. }, .. }) {
                     staging.keep_nothing();
                 }
                 Err(error)

@@ -57,7 +57,7 @@ impl Reason {
 /// Hidden files that belong to a model: this one says how a Hugging Face repository stores its weights.
 const KEPT: &[&str] = &[".gitattributes"];
 
-/// Files and folders of passwords and tokens. `*` at one end matches any text.
+/// Files and folders of passwords and tokens. `*` matches any text.
 const SECRETS: &[&str] = &[
     ".env",
     ".env*",
@@ -84,6 +84,56 @@ const SECRETS: &[&str] = &[
     "*.jks",
     "*.keystore",
     "*.kdbx",
+    ".vault-token",
+    ".databrickscfg",
+    ".dockercfg",
+    ".passwd-s3fs",
+    ".my.cnf",
+    ".kaggle",
+    ".comet.config",
+];
+
+/// Files, not folders, that tools write credentials to: those of AWS, Google, Kaggle, Hugging Face, rclone, Streamlit, and
+/// what people name theirs. The vocabularies of tokenizers have names such as `tokens.txt` and `added_tokens.json`.
+const SECRET_FILES: &[&str] = &[
+    "*.env",
+    "credentials",
+    "credentials.*",
+    "*_credentials",
+    "*_credentials.*",
+    "*-credentials",
+    "*-credentials.*",
+    "accesskeys.csv",
+    "*_accesskeys.csv",
+    "rootkey.csv",
+    "client_secret*.json",
+    "service-account*.json",
+    "service_account*.json",
+    "serviceaccount*.json",
+    "secret.*",
+    "secrets",
+    "secrets.*",
+    "kaggle.json",
+    "token",
+    "token.txt",
+    "token.json",
+    "token.pickle",
+    "*.token",
+    "*hf_token*",
+    "stored_tokens",
+    "access_token*",
+    "api_token*",
+    "auth_token*",
+    "*api_key.*",
+    "*api_keys.*",
+    "api_key",
+    "*.apikey",
+    "password.*",
+    "passwords.*",
+    "*.htpasswd",
+    "htpasswd",
+    "rclone.conf",
+    "kubeconfig",
 ];
 
 /// Names of private keys made by ssh. The next character must not be a letter or a digit, so that `id_rsa.old` matches,
@@ -111,7 +161,7 @@ const TEMPORARY: &[&str] = &[
 ];
 
 /// Returns why an entry is left out by its name alone.
-pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reason> {
+pub(in crate::store) fn by_name(name: &str, folder: bool, include_hidden: bool) -> Option<Reason> {
     if KEPT.contains(&name) {
         return None;
     }
@@ -120,7 +170,7 @@ pub(in crate::store) fn by_name(name: &str, include_hidden: bool) -> Option<Reas
     let key = |stem: &&str| {
         lower.strip_prefix(*stem).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
     };
-    if any(SECRETS) || KEYS.iter().any(key) {
+    if any(SECRETS) || KEYS.iter().any(key) || (!folder && any(SECRET_FILES)) {
         Some(Reason::Secret)
     } else if any(REPOSITORIES) {
         Some(Reason::Repository)
@@ -138,7 +188,7 @@ pub(in crate::store) fn by_place(way: &Path) -> Option<Reason> {
         let rest = names.get(place + 1..).unwrap_or_default();
         // git-annex replaces each large file with a link to an object here.
         let annexed = || name == ".git" && rest.len() > 2 && rest[0] == "annex" && rest[1] == "objects";
-        match by_name(name, true) {
+        match by_name(name, !rest.is_empty(), true) {
             Some(Reason::Repository) if annexed() => None,
             Some(reason @ (Reason::Secret | Reason::Repository)) => Some(reason),
             _ => is_own_name(name, true).then_some(Reason::Own),
@@ -146,11 +196,13 @@ pub(in crate::store) fn by_place(way: &Path) -> Option<Reason> {
     })
 }
 
+/// Returns true for a name of the pattern. Each `*` is some text or none.
 fn fits(pattern: &str, name: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(end), _) => name.len() > end.len() && name.ends_with(end),
-        (None, Some(start)) => name.len() > start.len() && name.starts_with(start),
-        (None, None) => name == pattern,
+    let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    match rest.contains('*') {
+        true => name.char_indices().any(|(at, _)| fits(rest, &name[at..])),
+        false => name.ends_with(rest),
     }
 }
 
@@ -201,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_may_be_named_like_a_file_of_secrets() {
+        for name in ["token", "secrets", "credentials", "prod.env"] {
+            assert_eq!(by_name(name, true, false), None, "{name}");
+            assert_eq!(by_place(&Path::new(name).join("weights.bin")), None, "{name}");
+            assert_eq!(by_place(&Path::new("a").join(name)), Some(Reason::Secret), "{name}");
+        }
+        assert_eq!(by_name(".aws", true, false), Some(Reason::Secret));
+    }
+
+    #[test]
     fn what_belongs_and_what_does_not() {
         for (names, reason) in [
             (
@@ -218,6 +280,22 @@ mod tests {
                     "vocab.key.json",
                     "Dockerfile",
                     "manifest.json",
+                    "tokenizer.json",
+                    "tokenizer_config.json",
+                    "special_tokens_map.json",
+                    "added_tokens.json",
+                    "tokens.txt",
+                    "tokens.json",
+                    "token_embedding.npy",
+                    "token_list.txt",
+                    "env.yaml",
+                    "my.env.json",
+                    "credentials_classifier.onnx",
+                    "secretary.bin",
+                    "secrets_model.safetensors",
+                    "api_keypoints.json",
+                    "service.json",
+                    "kaggle.ipynb",
                 ][..],
                 None,
             ),
@@ -245,6 +323,32 @@ mod tests {
                 ],
                 Some(Reason::Secret),
             ),
+            (
+                &[
+                    "prod.env",
+                    "secrets.env",
+                    "credentials",
+                    "credentials.json",
+                    "Credentials.CSV",
+                    "aws_credentials",
+                    "application_default_credentials.json",
+                    "gcp-credentials.json",
+                    "secrets.json",
+                    "secrets.toml",
+                    "service-account.json",
+                    "service_account_prod.json",
+                    "client_secret_123.apps.googleusercontent.com.json",
+                    "kaggle.json",
+                    "token",
+                    "token.txt",
+                    "hf.token",
+                    "hf_token.txt",
+                    "openai_api_key.txt",
+                    "rclone.conf",
+                    "ana_accessKeys.csv",
+                ],
+                Some(Reason::Secret),
+            ),
             (&[".git", ".hg", ".svn"], Some(Reason::Repository)),
             (
                 &[
@@ -262,9 +366,9 @@ mod tests {
             ),
         ] {
             for name in names {
-                assert_eq!(by_name(name, false), reason, "{name}");
+                assert_eq!(by_name(name, false, false), reason, "{name}");
                 let shown = reason.filter(|reason| *reason != Reason::Hidden);
-                assert_eq!(by_name(name, true), shown, "{name}, with hidden files");
+                assert_eq!(by_name(name, false, true), shown, "{name}, with hidden files");
             }
         }
     }

@@ -278,7 +278,7 @@ impl Walk<'_> {
         match said {
             Some(Said::Out) => Some(Reason::Excluded),
             Some(Said::In { by_name: true }) => None,
-            Some(Said::In { by_name: false }) | None => by_name(&name, self.scan.include_hidden),
+            Some(Said::In { by_name: false }) | None => by_name(&name, folder, self.scan.include_hidden),
         }
     }
 

@@ -157,7 +157,11 @@ impl Source {
         &self.main
     }
 
-    /// Returns the path of the training history, if one was named.
+    pub(super) fn set_history(&mut self, path: ArtifactPath) {
+        self.history = Some(path);
+    }
+
+    /// Returns the path of the training history, if one was named or [recognized](Source::recognize_history).
     pub fn history(&self) -> Option<&ArtifactPath> {
         self.history.as_ref()
     }

@@ -21,9 +21,12 @@ impl ModelStorage {
     /// reader refuses is therefore never uploaded, and no version name is retired for it.
     ///
     /// # Errors
-    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the metadata is too large or nested too deeply, or
-    /// when the reader refuses the manifest: its error is the cause.
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the version is named `latest`, when the metadata is too
+    /// large or nested too deeply, or when the reader refuses the manifest: its error is the cause.
     pub fn check_push(&self, push: &Push) -> Result<()> {
+        if let Some(version) = push.version.as_ref().filter(|version| version.is_latest()) {
+            return Err(Error::named_latest(&push.model, version));
+        }
         // Checked before serializing, which also recurses once per level.
         metadata::check(&push.metadata)?;
         // All digits of a second, and as long as any version chosen automatically.

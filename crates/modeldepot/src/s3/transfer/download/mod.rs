@@ -1,5 +1,6 @@
 //! From an object to its place: ranges in parallel, each frame written where it belongs and hashed as it lands.
 
+mod ends;
 pub(in crate::s3) mod open;
 pub(in crate::s3) mod part;
 pub(in crate::s3) mod range;

@@ -6,12 +6,13 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use super::ends::Ends;
 use super::writeback;
 use crate::error::{Error, Mismatch, Result};
 use crate::fs::write_at;
 use crate::model::digest::{PartDigest, PartExpected, PartHasher};
 use crate::s3::client::S3Client;
-use crate::s3::error::{About, status};
+use crate::s3::error::{About, status, stood_still};
 use crate::s3::retry::Retry;
 use crate::s3::sdk_values::bare;
 use crate::s3::transfer::download::{Object, Sink};
@@ -101,11 +102,12 @@ impl Range {
         // Nobody who has memory waits for a permit of those that the caller may have.
         let _memory = self.client.limits.pool.permit(self.len).await;
         let mut retry = Retry::transfer(self.client.timeouts());
+        let mut ends = Ends::default();
         loop {
             let error = match self.ask(0).await {
-                Ok(answer) => match self.gather(answer).await {
+                Ok(mut answer) => match self.gather(&mut answer).await {
                     Ok(body) => return Ok(body),
-                    Err(error) => error,
+                    Err(error) => self.judged(&mut ends, &answer, error),
                 },
                 Err(error) => error,
             };
@@ -113,7 +115,16 @@ impl Range {
         }
     }
 
-    async fn gather(&self, mut answer: Arrived) -> Result<Bytes> {
+    /// Returns the error of a body, once it is known whether another one would end at the same byte.
+    pub(super) fn judged(&self, ends: &mut Ends, body: &Arrived, error: Error) -> Error {
+        let at = self.offset + self.len - body.left;
+        match body.ended {
+            true => ends.judge(at, self.object.size, &self.object.key, error),
+            false => error,
+        }
+    }
+
+    async fn gather(&self, answer: &mut Arrived) -> Result<Bytes> {
         let mut bytes = Vec::new();
         while let Some(came) = answer.next().await {
             let came = came.map_err(|error| self.broke_off(&*error))?;
@@ -186,7 +197,7 @@ impl Range {
             },
             None => return Err(self.client.ignores_range(self.about())),
         };
-        Ok(Arrived { body: answer.body, left, whole })
+        Ok(Arrived { body: answer.body, left, whole, ended: false })
     }
 
     /// Fetches the range, and goes on from where it broke off as often as it does.
@@ -198,11 +209,15 @@ impl Range {
         };
         let mut at = Progress { hasher: Box::new(hasher), landed: 0 };
         let mut retry = Retry::transfer(self.client.timeouts());
+        let mut ends = Ends::default();
         loop {
             let (before, result);
             before = at.landed;
             (at, result) = match self.ask(before).await {
-                Ok(answer) => self.take(answer, at, sink).await,
+                Ok(mut answer) => {
+                    let (at, taken) = self.take(&mut answer, at, sink).await;
+                    (at, taken.map_err(|error| self.judged(&mut ends, &answer, error)))
+                }
                 Err(error) => (at, Err(error)),
             };
             retry.moved(at.landed - before, self.len - at.landed);
@@ -214,7 +229,7 @@ impl Range {
     }
 
     /// Hashes and writes a body in batches; one batch is worked on while the next one arrives.
-    async fn take(&self, mut answer: Arrived, at: Progress, sink: &Sink) -> (Progress, Result<()>) {
+    async fn take(&self, answer: &mut Arrived, at: Progress, sink: &Sink) -> (Progress, Result<()>) {
         let mut worker = Worker::Idle(at);
         let (mut batch, mut gathered) = (Vec::new(), 0);
         let end = loop {
@@ -272,6 +287,8 @@ pub(in crate::s3) struct Arrived {
     left: u64,
     /// Whether more comes than was asked for, because the server does not know ranges.
     whole: bool,
+    /// Whether the body ended before all was there.
+    ended: bool,
 }
 
 impl Arrived {
@@ -297,8 +314,15 @@ impl Arrived {
                 }
                 // What was asked for is here.
                 None | Some(Err(_)) if self.left == 0 => None,
-                Some(Err(error)) => Some(Err(error.into())),
-                None => Some(Err("the body ended early".into())),
+                Some(Err(error)) => {
+                    // A body that stands still has not ended.
+                    self.ended = !stood_still(&error);
+                    Some(Err(error.into()))
+                }
+                None => {
+                    self.ended = true;
+                    Some(Err("the body ended early".into()))
+                }
             };
         }
     }

@@ -8,6 +8,7 @@ use std::ops;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 
+use super::ends::Ends;
 use super::part::Pieces;
 use super::range::{Arrived, Range};
 use crate::error::{Error, Result};
@@ -28,6 +29,7 @@ struct Passing {
     /// The digest of the whole, where the original wrote it and the range is the whole.
     md5: Option<(Md5Stream, Md5)>,
     retry: Retry,
+    ends: Ends,
 }
 
 impl Pieces {
@@ -49,6 +51,7 @@ impl Pieces {
             part: None,
             md5: md5.filter(|_| whole).map(|md5| (Md5Stream::default(), md5)),
             retry: self.retry(),
+            ends: Ends::default(),
         };
         stream::try_unfold(
             passing,
@@ -118,7 +121,12 @@ impl Passing {
                 }
                 Err(error) => error,
             };
-            self.body = None;
+            let body = self.body.take();
+            let error = match &body {
+                // It was asked for from where the last one ended.
+                Some(body) => range.judged(&mut self.ends, body, error),
+                None => error,
+            };
             self.retry.again(error).await?;
         }
     }

@@ -81,9 +81,9 @@ fn spells(pattern: &str, relative: &Path) -> bool {
     let pattern = pattern.strip_prefix('!').unwrap_or(pattern);
     let last = pattern.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let name = relative.file_name().unwrap_or_default().to_string_lossy();
-    let reason = by_name(&name, false);
+    let reason = by_name(&name, false, false);
     (!name.starts_with('.') || last.starts_with('.'))
-        && ["", "x"].iter().any(|text| by_name(&spelled(last, text), false) == reason)
+        && ["", "x"].iter().any(|text| by_name(&spelled(last, text), false, false) == reason)
 }
 
 /// Returns a name that a pattern matches, with `text` for each wildcard.

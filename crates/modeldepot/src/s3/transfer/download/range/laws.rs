@@ -38,7 +38,7 @@ fn cut(bytes: &[u8], lengths: &[usize]) -> VecDeque<Bytes> {
 /// Reads all that comes, and returns it with the error that it ended with.
 async fn read(frames: VecDeque<Bytes>, left: u64, whole: bool) -> (Vec<u8>, Option<String>) {
     let body = ByteStream::new(SdkBody::from_body_1_x(Frames(frames)));
-    let mut arrived = Arrived { body, left, whole };
+    let mut arrived = Arrived { body, left, whole, ended: false };
     let mut bytes = Vec::new();
     while let Some(came) = arrived.next().await {
         match came {
