@@ -11,7 +11,7 @@ use crate::visible::{FEW, named};
 impl Error {
     pub(crate) fn version_retired(model: &ModelName, version: &Version) -> Error {
         let message = format!(
-            "version `{version}` of `{model}` was removed, and the name of a removed version is never used again"
+            "version `{version}` of `{model}` was deleted, and the name of a deleted version is never used again"
         );
         taken(message, Advice::VersionIsRetired)
     }
