@@ -6,17 +6,18 @@ mod table;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use modeldepot::{ArtifactPath, Settings};
 use serde::Serialize;
 
-pub(crate) use self::bar::Bar;
+pub(crate) use self::bar::{Bar, Kept};
 pub(crate) use self::fit::Fitted;
 pub(crate) use self::fit::{clean, clean_message};
 use self::fit::{fit, json};
 pub(crate) use self::table::Table;
-pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
+pub(crate) use modeldepot::units::{ago, date, duration, number, plural, size, throughput};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;
@@ -41,11 +42,24 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     quiet: bool,
     verbose: bool,
+    kept: Kept,
+    /// What was noted in JSON mode, for the report of an error.
+    notes: Arc<Mutex<Vec<String>>>,
 }
 
 /// Wraps a text in a style.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Returns a metadata value as people read it: text without quotes, numbers with the digits that count.
+pub(crate) fn measured(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        // Whole numbers stay as they are, however large.
+        serde_json::Value::Number(it) if it.is_f64() => it.as_f64().map_or_else(|| it.to_string(), number),
+        other => other.to_string(),
+    }
 }
 
 /// The most files that an answer in JSON names.
@@ -74,7 +88,13 @@ impl Ui {
             ColorArg::Always => anstream::ColorChoice::Always.write_global(),
             ColorArg::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Ui { json: globals.json, quiet: globals.quiet, verbose: globals.verbose > 0 }
+        Ui {
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose > 0,
+            kept: Kept::default(),
+            notes: Arc::default(),
+        }
     }
 
     /// Prints a line of the answer.
@@ -98,20 +118,42 @@ impl Ui {
         Ok(stdout.flush()?)
     }
 
-    /// Says what happened.
+    /// Says what happened. In JSON mode stderr holds nothing but an error, which then includes the notes.
     pub(crate) fn note(&self, line: impl Display) {
-        if !self.quiet {
+        if self.json {
+            let line = anstream::adapter::strip_str(&line.to_string()).to_string();
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        } else if !self.quiet {
             to_stderr(line);
         }
     }
 
+    /// Returns how much of the running transfer is kept if it is interrupted.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// Starts a bar that follows a transfer: drawn on a terminal, silent elsewhere.
     pub(crate) fn bar(&self, verb: &'static str) -> Bar {
-        Bar::new(verb, !self.quiet && !self.verbose && io::stderr().is_terminal())
+        Bar::new(verb, !self.json && !self.quiet && !self.verbose && io::stderr().is_terminal(), self.kept.clone())
     }
 
     /// Asks a question that is answered with yes or no. Without a terminal, nobody is there to answer: none.
-    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+    pub(crate) async fn confirm(&self, question: String) -> Option<bool> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let ui = self.clone();
+        // The runtime would wait for a thread of its own when Ctrl-C ends the command.
+        let thread = std::thread::Builder::new().spawn(move || {
+            // Nobody waits for the answer any more.
+            let _ = answer.send(ui.ask(&question));
+        });
+        match thread {
+            Ok(_) => answered.await.unwrap_or(Some(false)),
+            Err(_) => None,
+        }
+    }
+
+    fn ask(&self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
@@ -131,10 +173,17 @@ impl Ui {
         }
         let hint = hint::hint(error, settings);
         if self.json {
-            return to_stderr(json(&error.to_json(hint.as_deref()).to_string()));
+            let mut report = error.to_json(hint.as_deref());
+            let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+            if !notes.is_empty() {
+                report["error"]["notes"] = notes.into();
+            }
+            return to_stderr(json(&report.to_string()));
         }
         match error {
             Error::Signal { signal, .. } => to_stderr(signal.word()),
+            // An answer, and no failure.
+            Error::Declined => to_stderr(error),
             _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean_message(&error.to_string()))),
         }
         for cause in error.causes() {
@@ -144,11 +193,6 @@ impl Ui {
             to_stderr(format_args!("{} {}", styled(HINT, "hint:"), clean_message(&hint)));
         }
     }
-}
-
-/// Prints why the arguments cannot be parsed; they may contain control characters.
-pub(crate) fn refused(message: impl Display) {
-    to_stderr(message.to_string().trim_end_matches('\n'));
 }
 
 fn to_stderr(line: impl Display) {
