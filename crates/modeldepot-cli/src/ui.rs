@@ -42,6 +42,8 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     quiet: bool,
     verbose: bool,
+    /// Whether the endpoint was given as a flag.
+    endpoint: bool,
     kept: Kept,
     /// What was noted in JSON mode, for the report of an error.
     notes: Arc<Mutex<Vec<String>>>,
@@ -92,6 +94,7 @@ impl Ui {
             json: globals.json,
             quiet: globals.quiet,
             verbose: globals.verbose > 0,
+            endpoint: globals.endpoint.is_some(),
             kept: Kept::default(),
             notes: Arc::default(),
         }
@@ -171,7 +174,7 @@ impl Ui {
         if error.is_silent() {
             return;
         }
-        let hint = hint::hint(error, settings);
+        let hint = hint::hint(error, settings).map(|hint| if self.endpoint { by_flag(&hint) } else { hint });
         if self.json {
             let mut report = error.to_json(hint.as_deref());
             let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
@@ -195,7 +198,42 @@ impl Ui {
     }
 }
 
+/// Names the flag in a hint about the endpoint, where the variable has no effect.
+fn by_flag(hint: &str) -> String {
+    hint.replace("S3_ENDPOINT or --endpoint", "--endpoint")
+        .replace("set S3_ENDPOINT=", "pass --endpoint ")
+        .replace("set S3_ENDPOINT to", "pass as --endpoint")
+        .replace("S3_ENDPOINT", "--endpoint")
+}
+
 fn to_stderr(line: impl Display) {
     // A closed stderr cannot be reported anywhere.
     let _ = writeln!(anstream::stderr().lock(), "{}", fit(&line.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_the_flag_that_was_given() {
+        assert_eq!(by_flag("set S3_ENDPOINT=http://a:1"), "pass --endpoint http://a:1");
+        assert_eq!(by_flag("is S3_ENDPOINT or --endpoint right?"), "is --endpoint right?");
+        assert_eq!(
+            by_flag("set S3_ENDPOINT to the S3 server that it uses"),
+            "pass as --endpoint the S3 server that it uses"
+        );
+    }
+
+    #[test]
+    fn metadata_is_rounded_for_people() {
+        for (value, wanted) in [
+            (serde_json::json!(0.947_561_288_713_775_7), "0.947561"),
+            (serde_json::json!(12_345_678_901_234_567_u64), "12345678901234567"),
+            (serde_json::json!("0.9475612887137757"), "0.9475612887137757"),
+            (serde_json::json!([0.1]), "[0.1]"),
+        ] {
+            assert_eq!(measured(&value), wanted);
+        }
+    }
 }
