@@ -174,7 +174,11 @@ impl Error {
 
     /// Returns the messages of the cause chain without repetitions.
     pub(crate) fn causes(&self) -> Vec<String> {
-        causes(self)
+        match self {
+            // The message is that of the setting, perhaps by the name of a flag.
+            Error::Settings { source, .. } => causes(source),
+            error => causes(error),
+        }
     }
 
     /// Returns the error as one JSON object.

@@ -174,6 +174,27 @@ impl Typed {
     }
 }
 
+/// Returns the verb that was typed, with those above it.
+pub(crate) fn verb(typed: &[OsString]) -> String {
+    let root = help::command();
+    let (mut at, mut path) = (&root, Vec::new());
+    let mut words = typed.iter().skip(1).map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if word.starts_with('-') && word.len() > 1 {
+            // The value of an option is no verb.
+            if !word.contains('=') && !is_flag(at, &root, &word) {
+                words.next();
+            }
+        } else if let Some(below) = at.find_subcommand(&*word) {
+            path.push(word.into_owned());
+            at = below;
+        } else {
+            break;
+        }
+    }
+    path.join(" ")
+}
+
 /// Returns true for an option that takes no value.
 fn is_flag(below: &Command, root: &Command, word: &str) -> bool {
     let known = below.get_arguments().chain(root.get_arguments()).find(|arg| match word.strip_prefix("--") {
@@ -213,7 +234,7 @@ pub(crate) fn surplus(typed: &Typed, arg: &str) -> Option<String> {
 
 /// Returns the hint for a value that is right in another place: a version after the model of a verb that takes none.
 pub(crate) fn value(typed: &Typed, arg: &str, value: &str) -> Option<String> {
-    if !arg.contains("MODEL") || arg.contains('@') {
+    if !["<MODEL>", "[MODEL]"].contains(&arg) {
         return None;
     }
     let Selector { model, version, .. } = value.parse().ok()?;

@@ -14,7 +14,12 @@ const SIMILAR: f64 = 0.85;
 
 /// Returns what is wrong with the arguments, and what to type instead.
 pub(crate) fn error(refusal: &clap::Error, typed: &[OsString]) -> Error {
-    let typed = Typed::of(typed, &unknown::parent(&usage(refusal)));
+    // Not every refusal says which verb it is of.
+    let verb = match usage(refusal) {
+        usage if usage.is_empty() => mistakes::verb(typed),
+        usage => unknown::parent(&usage),
+    };
+    let typed = Typed::of(typed, &verb);
     let (message, hint) = explained(refusal, &typed);
     Error::Typed { message, hint }
 }
@@ -39,7 +44,14 @@ fn explained(refusal: &clap::Error, typed: &Typed) -> (String, Option<String>) {
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = texts(refusal, ContextKind::InvalidArg).iter().map(|arg| plain(arg)).collect();
             let verb = if missing.len() == 1 { "is" } else { "are" };
-            let hint = help::example(&typed.verb).map_or_else(help, |example| format!("for example: `{example}`"));
+            let shows = |example: &&str| {
+                missing.iter().all(|arg| {
+                    !arg.starts_with("`--")
+                        || example.contains(arg.split(' ').next().unwrap_or_default().trim_start_matches('`'))
+                })
+            };
+            let example = help::example(&typed.verb).filter(shows);
+            let hint = example.map_or_else(help, |example| format!("for example: `{example}`"));
             (format!("{} {verb} missing", listed(&missing, "and")), Some(hint))
         }
         ErrorKind::ValueValidation => {

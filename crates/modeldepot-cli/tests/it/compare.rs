@@ -23,7 +23,27 @@ fn with_two_versions() -> TestEnv {
 fn what_differs_is_marked() {
     let env = with_two_versions();
     let shown = env.run(["compare", "m@1.0", "m@2.0"]);
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    ------- stdout -------
+    VERSION    m@1.0                    m@2.0
+    published  [DATE] UTC  [DATE] UTC
+    size       12 B in 3 files          25 B in 3 files
+
+    METADATA      m@1.0               m@2.0
+    architecture  resnet18            resnet18            same
+    note          -                   \u{1b}[2Jx          differs
+    seed          7                   -                   differs
+    val_accuracy  0.9475612887137757  0.9475612887137758  differs
+
+    FILE         m@1.0  m@2.0
+    config.json  2 B    2 B    same
+    model.bin    7 B    14 B   changed
+    new.txt      -      9 B    added
+    old.txt      3 B    -      removed
+
+    3 differences in the metadata; files: 1 changed, 1 added, 1 removed, 1 same
+    [exit status: 0]
+    ");
     let stdout = shown.success();
     assert_eq!(env.run(["compare", "m@1.0", "2.0"]).success(), stdout, "the same model");
     assert_eq!(env.run(["compare", "m@1.0"]).success(), stdout, "with the latest");
@@ -33,7 +53,25 @@ fn what_differs_is_marked() {
 #[test]
 fn versions_of_several_models_may_be_the_same() {
     let env = with_two_versions();
-    insta::assert_snapshot!(env.run(["compare", "m@1.0", "other@1.0"]), @"");
+    insta::assert_snapshot!(env.run(["compare", "m@1.0", "other@1.0"]), @r"
+    ------- stdout -------
+    VERSION    m@1.0                    other@1.0
+    published  [DATE] UTC  [DATE] UTC
+    size       12 B in 3 files          12 B in 3 files
+
+    METADATA      m@1.0     other@1.0
+    architecture  resnet18  resnet18   same
+    seed          7         7          same
+    val_accuracy  0.947561  0.947561   same
+
+    FILE         m@1.0  other@1.0
+    config.json  2 B    2 B        same
+    model.bin    7 B    7 B        same
+    old.txt      3 B    3 B        same
+
+    0 differences in the metadata; files: 3 same
+    [exit status: 0]
+    ");
 }
 
 #[test]
@@ -56,6 +94,16 @@ fn in_json() {
 #[test]
 fn versions_that_do_not_exist() {
     let env = with_two_versions();
-    insta::assert_snapshot!(env.run(["compare", "m@1.0", "3.0"]), @"");
-    insta::assert_snapshot!(env.run(["compare", "ghost@1.0", "m@1.0"]), @"");
+    insta::assert_snapshot!(env.run(["compare", "m@1.0", "3.0"]), @r"
+    ------- stderr -------
+    error: version `3.0` of `m` does not exist
+    hint: there is `m@1.0`; `modeldepot versions m` lists all
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.run(["compare", "ghost@1.0", "m@1.0"]), @r"
+    ------- stderr -------
+    error: model `ghost` does not exist
+    hint: `modeldepot models` lists the models of this bucket
+    [exit status: 3]
+    ");
 }

@@ -33,7 +33,7 @@ fn a_version_has_its_own_files_whatever_lies_beside_them() {
     ------- stdout -------
     resnet@1
     ------- stderr -------
-    published 1 file, 7 B in [TIME] ([RATE])
+    published 1 file, 7 B in [TIME]
     warning: 1 object under `resnet/v1/` that modeldepot did not create, not part of the version: `notes.onnx`
     [exit status: 0]
     ");
@@ -97,7 +97,7 @@ fn plain_verbs_leave_published_versions_alone() {
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://models/.depot/tombstones/resnet/1.json"]), @r"
     ------- stderr -------
     error: `.depot/tombstones/resnet/1.json` is a record that modeldepot keeps
-    hint: leave it where it is; `modeldepot gc` removes records that are of no use; or pass --force to change this object anyway
+    hint: leave it where it is; `modeldepot gc` deletes records that are of no use; or pass --force to change this object anyway
     [exit status: 4]
     ");
     for refused in [
