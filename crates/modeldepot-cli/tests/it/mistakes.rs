@@ -279,7 +279,24 @@ fn values_that_cannot_be() {
         "pull m --limit-rate fast",
         "url m --put",
         "up --listen somewhere",
-    ]), @"");
+    ]), @r"
+        $ modeldepot push m f.bin --version 1/2 --history
+        error: `1/2` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
+        $ modeldepot models --color sometimes
+        error: invalid value `sometimes` for `--color`: use `auto`, `always` or `never`
+        $ modeldepot models --color
+        error: `--color WHEN` needs a value: use `auto`, `always` or `never`
+        $ modeldepot models -q -v
+        error: `--quiet` cannot be used with `--verbose`
+        hint: leave one of them out
+        $ modeldepot pull m --limit-rate fast
+        error: invalid value `fast` for `--limit-rate`: use a number of bytes per second, optionally with k, M or G: `500k`, `20M`, `1G`
+        $ modeldepot url m --put
+        error: `--file PATH` is missing
+        hint: `modeldepot url --help` shows its arguments and options, with examples
+        $ modeldepot up --listen somewhere
+        error: invalid value `somewhere` for `--listen`: use an address and a port, such as `127.0.0.1:9000`, or a port alone
+        ");
 }
 
 #[test]

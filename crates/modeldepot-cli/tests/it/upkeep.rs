@@ -77,7 +77,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     env.run(["verify", "m@2"]).success();
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1"]), @r"
     ------- stderr -------
-    error: version `1` of `m` was removed, and the name of a removed version is never used again
+    error: version `1` of `m` was deleted, and the name of a deleted version is never used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
@@ -102,9 +102,7 @@ fn gc_shows_no_more_than_a_screenful_of_what_is_not_ours() {
     assert!(shown.contains("… and 3 keys more; --json lists all"), "{shown}");
     insta::assert_snapshot!(env.run(["gc", "--grace", "soon"]), @r"
     ------- stderr -------
-    error: invalid value 'soon' for '--grace <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
-
-    For more information, try '--help'.
+    error: invalid value `soon` for `--grace`: use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
     [exit status: 2]
     ");
 }

@@ -139,9 +139,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     assert_eq!(env.keys(), before);
     insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
     ------- stderr -------
-    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': specify an exact version to delete: `plant_classifier@VERSION`
-
-    For more information, try '--help'.
+    error: invalid value `plant_classifier` for `MODEL@VERSION`: specify an exact version to delete: `plant_classifier@VERSION`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
@@ -156,7 +154,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     ");
     insta::assert_snapshot!(env.run(["push", "plant_classifier", "m.bin", "--version", "1.9.0"]), @r"
     ------- stderr -------
-    error: version `1.9.0` of `plant_classifier` was removed, and the name of a removed version is never used again
+    error: version `1.9.0` of `plant_classifier` was deleted, and the name of a deleted version is never used again
     hint: choose another --version, or leave it out
     [exit status: 4]
     ");
@@ -196,15 +194,13 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @r"
     ------- stderr -------
-    error: a presigned URL cannot live for 691200 seconds
+    error: a presigned URL cannot be valid for 8d
     hint: --expires takes 1s to 7d
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @r"
     ------- stderr -------
-    error: invalid value '1w' for '--expires <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
-
-    For more information, try '--help'.
+    error: invalid value `1w` for `--expires`: use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
     [exit status: 2]
     ");
 }
