@@ -184,12 +184,8 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier@2", "--put"]), @r"
     ------- stderr -------
-    error: the following required arguments were not provided:
-      --file <PATH>
-
-    Usage: modeldepot url --file <PATH> --put <MODEL[@VERSION]>
-
-    For more information, try '--help'.
+    error: `--file PATH` is missing
+    hint: `modeldepot url --help` shows its arguments and options, with examples
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @r"
