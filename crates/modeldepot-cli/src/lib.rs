@@ -75,8 +75,8 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Command::Demo(_) => config::defaults(),
         _ => {
             for (warning, hint) in config::warnings() {
-                ui.note(format_args!("{} {warning}", styled(WARN, "warning:")));
-                ui.note(format_args!("{} {hint}", styled(HINT, "hint:")));
+                ui.warning(format_args!("{} {warning}", styled(WARN, "warning:")));
+                ui.warning(format_args!("{} {hint}", styled(HINT, "hint:")));
             }
             config::settings(&globals)
         }

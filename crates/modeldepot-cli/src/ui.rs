@@ -131,6 +131,13 @@ impl Ui {
         }
     }
 
+    /// Warns of settings that do not count, also in JSON mode: another server may be used than was meant.
+    pub(crate) fn warning(&self, line: impl Display) {
+        if !self.quiet {
+            to_stderr(line);
+        }
+    }
+
     /// Returns how much of the running transfer is kept if it is interrupted.
     pub(crate) fn kept(&self) -> &Kept {
         &self.kept
