@@ -112,9 +112,14 @@ pub(crate) fn said(advice: &Advice) -> String {
              sets how long to wait"
                 .to_owned()
         }
-        Advice::StartServer => {
-            "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
-                .to_owned()
+        Advice::NameBucket { endpoint: Some(endpoint), bucket } => {
+            format!("set S3_ENDPOINT={endpoint} and S3_BUCKET_MODELS={bucket}")
+        }
+        Advice::NameBucket { endpoint: None, bucket } => {
+            format!("set S3_ENDPOINT to the address of the server, and S3_BUCKET_MODELS={bucket}")
+        }
+        Advice::StartServer { port } => {
+            format!("nothing is listening on port {port}: check the port, or start a server with `modeldepot up`")
         }
         Advice::UseServerOfService => {
             "set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000".to_owned()

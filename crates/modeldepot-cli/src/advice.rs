@@ -17,9 +17,9 @@ pub(crate) fn said(advice: &Advice) -> String {
             format!("there is `{model}@{version}`; `modeldepot versions {model}` lists all")
         }
         Advice::ListVersions { model, nearest: None } => format!("`modeldepot versions {model}` lists the versions"),
-        Advice::CreateBucket { configured: true, .. } => "`modeldepot init` creates the buckets".to_owned(),
+        Advice::CreateBucket { configured: true, .. } => "correct the name, or create the bucket with `modeldepot init`".to_owned(),
         Advice::CreateBucket { bucket, configured: false } => {
-            format!("`modeldepot s3 mb s3://{bucket}` creates it")
+            format!("correct the name, or create the bucket with `modeldepot s3 mb s3://{bucket}`")
         }
         Advice::RenameBucket { bucket, setting: Some(setting) } => format!(
             "all accounts of a service share its bucket names: choose one of your own, as in {setting}=my-team-{bucket}"
@@ -64,7 +64,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::CheckExcluded => {
             "--dry-run lists the excluded files; check --exclude, or pass --include-hidden".to_owned()
         }
-        Advice::RenameFile => "rename the file, or leave it out with --exclude".to_owned(),
+        Advice::RenameFile => "rename the file; in a folder, --exclude leaves it out".to_owned(),
         Advice::RenameOneFile => "rename one of them, or leave it out".to_owned(),
         Advice::FollowLinks => {
             "pass --follow-links to publish its target, or exclude the link with --exclude".to_owned()
@@ -75,7 +75,7 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::OfferFiles => "name at least one file".to_owned(),
         Advice::SendPart => "send the part, then complete the upload again".to_owned(),
         Advice::SendAnnounced => {
-            "nothing was published: send the right file, under another version until `modeldepot gc` has removed this one"
+            "nothing was published: send the right file, under another version until `modeldepot gc` has deleted this one"
                 .to_owned()
         }
 
@@ -111,13 +111,18 @@ pub(crate) fn said(advice: &Advice) -> String {
         }
         Advice::CheckEndpoint => "is S3_ENDPOINT or --endpoint right, with its scheme and port?".to_owned(),
         Advice::CheckPort => {
-            "is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT \
-             sets how long to wait"
+            "is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; --timeout or \
+             S3_TIMEOUT sets how long to wait"
                 .to_owned()
         }
-        Advice::StartServer => {
-            "nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?"
-                .to_owned()
+        Advice::NameBucket { endpoint: Some(endpoint), bucket } => {
+            format!("set S3_ENDPOINT={endpoint} and S3_BUCKET_MODELS={bucket}")
+        }
+        Advice::NameBucket { endpoint: None, bucket } => {
+            format!("set S3_ENDPOINT to the address of the server, and S3_BUCKET_MODELS={bucket}")
+        }
+        Advice::StartServer { port } => {
+            format!("nothing is listening on port {port}: check the port, or start a server with `modeldepot up`")
         }
         Advice::UseServerOfService => {
             "set S3_ENDPOINT to the S3 server that it uses; that of `modeldepot up` is on port 9000".to_owned()

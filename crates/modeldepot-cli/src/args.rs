@@ -42,9 +42,10 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-const EXITS: &str = "\
+pub(crate) const EXITS: &str = "\
 Exit status:
   0    success
+  1    not confirmed: nothing was deleted
   2    invalid input or arguments
   3    not found: no such model, version, bucket or object
   4    conflict: the version exists with other content or was deleted, or a pull would
@@ -84,7 +85,8 @@ pub(crate) struct Globals {
     /// Limit transfers to this many bytes per second: 500k, 20M, 1G
     #[arg(long, global = true, value_name = "RATE", help_heading = "Connection")]
     pub(crate) limit_rate: Option<Rate>,
-    /// Time out when the server sends nothing for this long [default: 20s] [S3_TIMEOUT]
+    /// Retry a request when the server sends nothing for this long; give up after 2.5 times
+    /// this [default: 20s] [S3_TIMEOUT]
     #[arg(long, global = true, value_name = "TIME", help_heading = "Connection")]
     pub(crate) timeout: Option<String>,
     /// Time out when connecting takes longer than this [default: 5s] [S3_CONNECT_TIMEOUT]
@@ -151,6 +153,7 @@ pub(crate) enum Command {
     Models,
     Versions(VersionsArgs),
     Show(ShowArgs),
+    Compare(CompareArgs),
     Verify(VerifyArgs),
     Rm(RmArgs),
     Url(UrlArgs),

@@ -31,7 +31,7 @@ pub(crate) enum Error {
     Tokens(#[from] modeldepot_server::TokensError),
     #[error(transparent)]
     Tls(#[from] modeldepot_listen::TlsError),
-    #[error("{source}")]
+    #[error("{}", named(source, origin))]
     Settings { source: SettingsError, origin: Box<Origin> },
     #[error("invalid addressing style `{text}`: use `auto`, `path` or `virtual`")]
     Addressing { text: String, origin: Box<Origin> },
@@ -56,13 +56,14 @@ pub(crate) enum Error {
     MetaFile { path: PathBuf, source: Option<serde_json::Error> },
     #[error("cannot ask for confirmation to delete `{name}`: stdin is not a terminal")]
     Unconfirmed { name: String },
+    /// The question whether to delete was answered with no; the answer has been told.
     #[error("nothing was deleted")]
     Declined,
     #[error("{message}")]
     Usage { message: String, hint: &'static str },
     /// Arguments that cannot be parsed.
     #[error("{message}")]
-    Typed { message: String, hint: String },
+    Typed { message: String, hint: Option<String> },
     #[error("{failed} of {all} checks failed")]
     Checks { failed: usize, all: usize, kind: ErrorKind },
     #[error("{faults} fault{} found", if *faults == 1 { "" } else { "s" })]
@@ -75,14 +76,24 @@ pub(crate) enum Error {
     Absent,
     #[error("cannot write to stdout")]
     Answer(#[from] io::Error),
-    /// The work was cancelled; with `resumable`, repeating the command resumes it.
+    /// The work was cancelled. Of a transfer that can be resumed: the bytes that are kept, and those of the whole.
     #[error("{}", signal.word())]
-    Signal { signal: Signal, resumable: bool },
+    Signal { signal: Signal, kept: Option<(u64, u64)> },
+}
+
+/// Returns what is wrong with a setting, by the name that it was given under.
+fn named(error: &SettingsError, origin: &Origin) -> String {
+    let (text, setting) = (error.to_string(), error.setting());
+    match origin {
+        Origin::Flag(flag) => text.replace(&format!("`{setting}`"), &format!("`{flag}`")),
+        // Where another variable set it, the hint names that.
+        _ => text,
+    }
 }
 
 impl From<Signal> for Error {
     fn from(signal: Signal) -> Self {
-        Error::Signal { signal, resumable: false }
+        Error::Signal { signal, kept: None }
     }
 }
 
@@ -126,14 +137,15 @@ impl Error {
             Error::Tls(_) => ErrorKind::Invalid,
             Error::Settings { .. } | Error::Addressing { .. } | Error::DotEnv { .. } => ErrorKind::Invalid,
             Error::DotEnvEncoding { .. } | Error::NoSuchProfile { .. } | Error::Profiles { .. } => ErrorKind::Invalid,
-            Error::MetaFile { .. } | Error::Unconfirmed { .. } | Error::Declined => ErrorKind::Invalid,
+            Error::MetaFile { .. } | Error::Unconfirmed { .. } => ErrorKind::Invalid,
             Error::Usage { .. } | Error::Typed { .. } => ErrorKind::Invalid,
             Error::MetaFileRead { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Invalid,
             Error::MetaFileRead { .. } | Error::DotEnvRead { .. } | Error::CurrentFolder { .. } => ErrorKind::Io,
             Error::Io { .. } | Error::Answer(_) => ErrorKind::Io,
             Error::Checks { kind, .. } | Error::Faults { kind, .. } => *kind,
             Error::Absent => ErrorKind::NotFound,
-            Error::Untrue(_) | Error::Runtime { .. } | Error::Signal { .. } => ErrorKind::Internal,
+            Error::Untrue(_) | Error::Runtime { .. } => ErrorKind::Internal,
+            Error::Signal { .. } | Error::Declined => ErrorKind::Internal,
         }
     }
 
@@ -143,6 +155,7 @@ impl Error {
             // The reader of stdout closed the pipe on purpose.
             Error::Answer(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Error::Signal { signal, .. } => signal.exit(),
+            Error::Declined => DECLINED,
             _ => exit(self.kind()),
         }
     }
@@ -163,13 +176,18 @@ impl Error {
 
     /// Returns the messages of the cause chain without repetitions.
     pub(crate) fn causes(&self) -> Vec<String> {
-        causes(self)
+        match self {
+            // The message is that of the setting, perhaps by the name of a flag.
+            Error::Settings { source, .. } => causes(source),
+            error => causes(error),
+        }
     }
 
     /// Returns the error as one JSON object.
     pub(crate) fn to_json(&self, hint: Option<&str>) -> serde_json::Value {
         let kind = match self {
             Error::Signal { signal, .. } => signal.word(),
+            Error::Declined => "declined",
             _ => self.kind().word(),
         };
         json!({"error": {
@@ -192,6 +210,9 @@ fn keys(error: &modeldepot_embedded::KeysError) -> ErrorKind {
         _ => ErrorKind::Internal,
     }
 }
+
+/// The exit status of a question that was answered with no.
+const DECLINED: u8 = 1;
 
 /// Returns the exit status of each kind.
 pub(crate) fn exit(kind: ErrorKind) -> u8 {

@@ -10,12 +10,12 @@ use std::fmt::Write as _;
 use clap::{Arg, Command, CommandFactory as _};
 
 use self::examples::examples;
-use crate::args::Args;
+use crate::args::{Args, EXITS};
 
 /// The verbs under their headings, in the order of the help.
 pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ("Publish and fetch", &["push", "pull", "url", "s3"]),
-    ("Find and compare", &["models", "versions", "show"]),
+    ("Find and compare", &["models", "versions", "show", "compare"]),
     ("Maintain", &["verify", "fsck", "gc", "rm", "check", "doctor"]),
     ("Serve", &["up", "serve", "token", "key", "demo"]),
     ("Configure", &["init", "config", "completions", "man"]),
@@ -25,7 +25,17 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
 const SEE: &str = "Connection and output options: see `modeldepot --help`";
 
 /// The end of `modeldepot -h`.
-const MORE: &str = "`modeldepot COMMAND --help` shows the options of a command with examples";
+const MORE: &str = "\
+Examples:
+  modeldepot push plant_classifier best_model.pth
+  modeldepot pull plant_classifier
+
+`modeldepot COMMAND --help` shows the options of a command with examples";
+
+/// Returns the first example of a verb.
+pub(crate) fn example(verb: &str) -> Option<&'static str> {
+    examples(verb).first().copied()
+}
 
 /// Returns the command for parsing and help.
 pub(crate) fn command() -> Command {
@@ -36,7 +46,10 @@ pub(crate) fn command() -> Command {
     for name in names {
         root = root.mut_subcommand(name, |verb| verb.hide(true));
     }
-    root.override_usage("modeldepot [OPTIONS] <COMMAND>").help_template(template).after_help(MORE)
+    root.override_usage("modeldepot [OPTIONS] <COMMAND>")
+        .help_template(template)
+        .after_help(MORE)
+        .after_long_help(format!("{EXITS}\n\n{MORE}"))
 }
 
 /// Returns the command with clap's plain list of verbs, for the manual page.
@@ -55,7 +68,8 @@ fn arranged(verb: Command, path: &str, globals: &[Arg]) -> Command {
     let names: Vec<String> = verb.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
     let verb = globals.iter().fold(verb, |verb, arg| verb.arg(arg.clone().hide(true)));
     let lines: String = examples(path).iter().map(|line| format!("\n  {line}")).collect();
-    let verb = verb.after_help(SEE).after_long_help(format!("{SEE}\n\nExamples:{lines}"));
+    let first = examples(path).first().map(|line| format!("\n\nExample:\n  {line}")).unwrap_or_default();
+    let verb = verb.after_help(format!("{SEE}{first}")).after_long_help(format!("{SEE}\n\nExamples:{lines}"));
     names.into_iter().fold(verb, |verb, name| {
         let path = format!("{path} {name}");
         verb.mut_subcommand(name, |verb| arranged(verb, &path, globals))

@@ -1,15 +1,17 @@
 //! The `hint:` line of an error, computed from its fields.
 
 use std::io;
+use std::path::Path;
 
 use modeldepot::advice::{self, Advice};
-use modeldepot::{Error as Depot, ErrorKind, Settings, SettingsError};
+use modeldepot::{Error as Depot, ErrorKind, Settings, SettingsError, SourceError};
 use modeldepot_embedded::{Error as Embedded, KeysError};
 use modeldepot_server::{Error as Service, TokensError};
 
 use crate::advice::said;
 use crate::error::Error;
 use crate::origin::Origin;
+use crate::ui::size;
 
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
@@ -42,7 +44,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         }
         Error::Profiles { .. } => Some("correct the file, or do not select the profile".to_owned()),
         Error::Usage { hint, .. } => Some((*hint).to_owned()),
-        Error::Typed { hint, .. } => Some(hint.clone()),
+        Error::Typed { hint, .. } => hint.clone(),
         Error::MetaFile { .. } => Some("use one JSON object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
         Error::Io { source, .. } => disk(source),
@@ -50,7 +52,12 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             "do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`"
                 .to_owned(),
         ),
-        Error::Signal { resumable: true, .. } => Some("repeat the command to resume".to_owned()),
+        Error::Signal { kept: Some((0, _)), .. } => {
+            Some("no part was complete yet: the command starts over when it is repeated".to_owned())
+        }
+        Error::Signal { kept: Some((kept, all)), .. } => {
+            Some(format!("{} of {} are kept: repeat the command to resume", size(*kept), size(*all)))
+        }
         _ => None,
     }
 }
@@ -60,7 +67,16 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
         (Some(Advice::SetOther { missing }), Origin::File(_, path, _)) => {
             Some(format!("also set `{missing}` in `{}`, or unset both", path.display()))
         }
+        (Some(Advice::NameBucket { endpoint, bucket }), Origin::Flag(_)) => {
+            let endpoint = endpoint.unwrap_or_else(|| "URL".to_owned());
+            Some(format!("pass --endpoint {endpoint} --bucket {bucket}"))
+        }
         (Some(advice), _) => Some(said(&advice)),
+        // The message names the variable.
+        (None, Origin::Environment(name)) if name == error.setting() => Some("it is set in the environment".to_owned()),
+        (None, Origin::File(name, path, line)) if name == error.setting() => {
+            Some(format!("it is set in `{}`, line {line}", path.display()))
+        }
         (None, origin) => found(origin),
     }
 }
@@ -71,7 +87,7 @@ fn found(origin: &Origin) -> Option<String> {
         Origin::Environment(name) => Some(format!("it comes from `{name}` in the environment")),
         Origin::File(name, path, line) => Some(format!("it comes from `{name}` in `{}`, line {line}", path.display())),
         Origin::Profile(key, name) => Some(format!("it comes from `{key}` of the AWS profile `{name}`")),
-        Origin::Flag(_) | Origin::Default => None,
+        Origin::Flag(_) | Origin::Nearest | Origin::Default => None,
     }
 }
 
@@ -168,7 +184,16 @@ fn tokens(error: &TokensError) -> Option<String> {
 
 /// Returns the hint for a failure of the library.
 pub(crate) fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String> {
+    if let Depot::Source(SourceError::Empty { path }) = error
+        && is_empty(path)
+    {
+        return Some("the folder is empty: name one with a model file".to_owned());
+    }
     error.advice(settings).map(|advice| said(&advice))
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn disk(error: &io::Error) -> Option<String> {

@@ -12,9 +12,11 @@ mod failure;
 mod help;
 mod hint;
 mod interrupt;
+mod mistakes;
 mod origin;
 #[cfg(test)]
 mod reference;
+mod refused;
 mod ui;
 mod unknown;
 
@@ -72,8 +74,8 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         Command::Demo(_) => config::defaults(),
         _ => {
             for (warning, hint) in config::warnings() {
-                ui.note(format_args!("{} {warning}", styled(WARN, "warning:")));
-                ui.note(format_args!("{} {hint}", styled(HINT, "hint:")));
+                ui.warning(format_args!("{} {warning}", styled(WARN, "warning:")));
+                ui.warning(format_args!("{} {hint}", styled(HINT, "hint:")));
             }
             config::settings(&globals)
         }
@@ -107,7 +109,7 @@ fn obey(args: Args, ui: &Ui) -> (Option<Settings>, Result<(), Error>) {
         settled().await;
         done
     });
-    // Threads that write temporary files end soon; one that reads from the keyboard never does.
+    // Threads that write temporary files end soon.
     runtime.shutdown_timeout(Duration::from_secs(2));
     (Some(settings), done)
 }
@@ -129,23 +131,19 @@ async fn settled() {
 
 /// Prints the help or version, or why the arguments cannot be parsed.
 fn refused(refusal: &clap::Error, typed: &[OsString]) -> u8 {
-    if matches!(refusal.kind(), Refusal::DisplayHelp | Refusal::DisplayVersion) {
-        // Nobody needs to know that a pipe was closed.
+    // The arguments were not parsed, but a program that reads JSON should still get it.
+    let json = typed.iter().any(|arg| arg == "--json");
+    let printed = match refusal.kind() {
+        Refusal::DisplayHelp | Refusal::DisplayVersion => true,
+        Refusal::DisplayHelpOnMissingArgumentOrSubcommand => !json,
+        _ => false,
+    };
+    if printed {
+        // A closed pipe is not an error.
         let _ = refusal.print();
         return u8::try_from(refusal.exit_code()).unwrap_or(2);
     }
-    // The arguments were not parsed, but a program that reads JSON should still get it.
-    let json = typed.iter().any(|arg| arg == "--json");
-    let explained = unknown::explained(refusal);
-    if explained.is_none() && !json {
-        ui::refused(refusal.render().ansi());
-        return u8::try_from(refusal.exit_code()).unwrap_or(2);
-    }
-    let error = explained.unwrap_or_else(|| {
-        let text = refusal.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        Error::Typed { message, hint: "--help lists the arguments".to_owned() }
-    });
+    let error = refused::error(refusal, typed);
     Ui::new(&Globals { json, ..Globals::default() }).failure(&error, None);
     error.exit()
 }

@@ -12,6 +12,8 @@ pub(crate) enum Origin {
     File(String, PathBuf, usize),
     /// An AWS profile: the key, and the profile's name.
     Profile(&'static str, String),
+    /// Found by looking from the current folder upwards.
+    Nearest,
     Default,
 }
 
@@ -22,6 +24,7 @@ impl fmt::Display for Origin {
             Origin::Environment(name) => write!(f, "{name} in the environment"),
             Origin::File(name, path, line) => write!(f, "{name} in {}:{line}", path.display()),
             Origin::Profile(key, name) => write!(f, "{key} of the AWS profile {name}"),
+            Origin::Nearest => f.write_str("nearest to the current folder"),
             Origin::Default => f.write_str("default"),
         }
     }

@@ -6,17 +6,18 @@ mod table;
 
 use std::fmt::Display;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use modeldepot::{ArtifactPath, Settings};
 use serde::Serialize;
 
-pub(crate) use self::bar::Bar;
+pub(crate) use self::bar::{Bar, Kept};
 pub(crate) use self::fit::Fitted;
 pub(crate) use self::fit::{clean, clean_message};
 use self::fit::{fit, json};
 pub(crate) use self::table::Table;
-pub(crate) use modeldepot::units::{ago, date, duration, plural, size, throughput};
+pub(crate) use modeldepot::units::{ago, date, duration, number, plural, size, throughput};
 
 use crate::args::{ColorArg, Globals};
 use crate::error::Error;
@@ -41,11 +42,26 @@ pub(crate) struct Ui {
     pub(crate) json: bool,
     quiet: bool,
     verbose: bool,
+    /// Whether the endpoint was given as a flag.
+    endpoint: bool,
+    kept: Kept,
+    /// What was noted in JSON mode, for the report of an error.
+    notes: Arc<Mutex<Vec<String>>>,
 }
 
 /// Applies a style to text.
 pub(crate) fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Formats a metadata value for people: text without quotes, numbers with at most six significant digits.
+pub(crate) fn measured(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        // Integers stay as they are, however large.
+        serde_json::Value::Number(it) if it.is_f64() => it.as_f64().map_or_else(|| it.to_string(), number),
+        other => other.to_string(),
+    }
 }
 
 /// The most files named in a JSON result.
@@ -74,7 +90,14 @@ impl Ui {
             ColorArg::Always => anstream::ColorChoice::Always.write_global(),
             ColorArg::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Ui { json: globals.json, quiet: globals.quiet, verbose: globals.verbose > 0 }
+        Ui {
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose > 0,
+            endpoint: globals.endpoint.is_some(),
+            kept: Kept::default(),
+            notes: Arc::default(),
+        }
     }
 
     /// Prints a line of the result.
@@ -98,20 +121,49 @@ impl Ui {
         Ok(stdout.flush()?)
     }
 
-    /// Prints a message.
+    /// Prints a message. In JSON mode stderr only has errors, which then include the notes.
     pub(crate) fn note(&self, line: impl Display) {
+        if self.json {
+            let line = anstream::adapter::strip_str(&line.to_string()).to_string();
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        } else if !self.quiet {
+            to_stderr(line);
+        }
+    }
+
+    /// Warns of settings that do not count, also in JSON mode: another server may be used than was meant.
+    pub(crate) fn warning(&self, line: impl Display) {
         if !self.quiet {
             to_stderr(line);
         }
     }
 
+    /// Returns how much of the running transfer is kept if it is interrupted.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
     /// Starts a progress bar for a transfer: drawn on a terminal, silent elsewhere.
     pub(crate) fn bar(&self, verb: &'static str) -> Bar {
-        Bar::new(verb, !self.quiet && !self.verbose && io::stderr().is_terminal())
+        Bar::new(verb, !self.json && !self.quiet && !self.verbose && io::stderr().is_terminal(), self.kept.clone())
     }
 
     /// Asks a yes-or-no question; `None` without a terminal.
-    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+    pub(crate) async fn confirm(&self, question: String) -> Option<bool> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let ui = self.clone();
+        // Not a thread of the runtime, which would wait for it when Ctrl-C ends the command.
+        let thread = std::thread::Builder::new().spawn(move || {
+            // The receiver is gone if the command ends first.
+            let _ = answer.send(ui.ask(&question));
+        });
+        match thread {
+            Ok(_) => answered.await.unwrap_or(Some(false)),
+            Err(_) => None,
+        }
+    }
+
+    fn ask(&self, question: &str) -> Option<bool> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
@@ -129,12 +181,19 @@ impl Ui {
         if error.is_silent() {
             return;
         }
-        let hint = hint::hint(error, settings);
+        let hint = hint::hint(error, settings).map(|hint| if self.endpoint { by_flag(&hint) } else { hint });
         if self.json {
-            return to_stderr(json(&error.to_json(hint.as_deref()).to_string()));
+            let mut report = error.to_json(hint.as_deref());
+            let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+            if !notes.is_empty() {
+                report["error"]["notes"] = notes.into();
+            }
+            return to_stderr(json(&report.to_string()));
         }
         match error {
             Error::Signal { signal, .. } => to_stderr(signal.word()),
+            // An answer, not a failure.
+            Error::Declined => to_stderr(error),
             _ => to_stderr(format_args!("{} {}", styled(BAD, "error:"), clean_message(&error.message()))),
         }
         for cause in error.causes() {
@@ -146,12 +205,42 @@ impl Ui {
     }
 }
 
-/// Prints why the arguments cannot be parsed; they may contain control characters.
-pub(crate) fn refused(message: impl Display) {
-    to_stderr(message.to_string().trim_end_matches('\n'));
+/// Names the flag in a hint about the endpoint, where the variable has no effect.
+fn by_flag(hint: &str) -> String {
+    hint.replace("S3_ENDPOINT or --endpoint", "--endpoint")
+        .replace("set S3_ENDPOINT=", "pass --endpoint ")
+        .replace("set S3_ENDPOINT to", "pass as --endpoint")
+        .replace("S3_ENDPOINT", "--endpoint")
 }
 
 fn to_stderr(line: impl Display) {
     // A closed stderr cannot be reported anywhere.
     let _ = writeln!(anstream::stderr().lock(), "{}", fit(&line.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_the_flag_that_was_given() {
+        assert_eq!(by_flag("set S3_ENDPOINT=http://a:1"), "pass --endpoint http://a:1");
+        assert_eq!(by_flag("is S3_ENDPOINT or --endpoint right?"), "is --endpoint right?");
+        assert_eq!(
+            by_flag("set S3_ENDPOINT to the S3 server that it uses"),
+            "pass as --endpoint the S3 server that it uses"
+        );
+    }
+
+    #[test]
+    fn metadata_is_rounded_for_people() {
+        for (value, wanted) in [
+            (serde_json::json!(0.947_561_288_713_775_7), "0.947561"),
+            (serde_json::json!(12_345_678_901_234_567_u64), "12345678901234567"),
+            (serde_json::json!("0.9475612887137757"), "0.9475612887137757"),
+            (serde_json::json!([0.1]), "[0.1]"),
+        ] {
+            assert_eq!(measured(&value), wanted);
+        }
+    }
 }

@@ -4,7 +4,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use modeldepot::Selector;
 use modeldepot::advice::misspelled;
 
-use crate::error::Error;
 use crate::help;
 
 /// Names in other tools, and the hint for them.
@@ -78,8 +77,8 @@ const BELOW: &[(&str, &[&str], &str)] = &[
     ("key", &["delete", "remove", "revoke"], "key rm"),
 ];
 
-/// Returns a better error than clap's, if the intention can be recognized.
-pub(crate) fn explained(refusal: &clap::Error) -> Option<Error> {
+/// Returns the message and the hint for an unknown verb, or for a version written as other tools write it.
+pub(crate) fn explained(refusal: &clap::Error) -> Option<(String, String)> {
     let text = |kind| match refusal.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -93,27 +92,25 @@ pub(crate) fn explained(refusal: &clap::Error) -> Option<Error> {
         ErrorKind::ValueValidation => {
             let (value, arg) = (text(ContextKind::InvalidValue)?, text(ContextKind::InvalidArg)?);
             let meant = at(value).filter(|_| arg.contains("MODEL"))?;
-            Some(Error::Typed {
-                message: format!("`{value}` is not a model or one of its versions"),
-                hint: format!("a version follows `@`: `{meant}`"),
-            })
+            let message = format!("`{value}` is not a model or one of its versions");
+            Some((message, format!("a version follows `@`: `{meant}`")))
         }
         _ => None,
     }
 }
 
 /// Returns the verbs before an unknown one, from the usage line `Usage: modeldepot s3 [OPTIONS] <COMMAND>`.
-fn parent(usage: &str) -> String {
+pub(crate) fn parent(usage: &str) -> String {
     let words = usage.split_whitespace().skip_while(|word| *word != "modeldepot").skip(1);
     words.take_while(|word| word.starts_with(|c: char| c.is_ascii_alphanumeric())).collect::<Vec<_>>().join(" ")
 }
 
-fn verb(typed: &str, parent: &str) -> Error {
+fn verb(typed: &str, parent: &str) -> (String, String) {
     let name = format!("modeldepot {parent}");
     let name = name.trim_end();
     let hint = known(typed, parent).or_else(|| version(typed, parent)).or_else(|| similar(typed, parent));
     let hint = hint.unwrap_or_else(|| format!("`{name} --help` lists the commands"));
-    Error::Typed { message: format!("unknown command `{typed}`"), hint }
+    (format!("unknown command `{typed}`"), hint)
 }
 
 fn known(typed: &str, parent: &str) -> Option<String> {

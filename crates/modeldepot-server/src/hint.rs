@@ -113,7 +113,17 @@ fn said(advice: &Advice) -> Option<String> {
             "is this the port of an S3 server, and is there a proxy in between? S3_TIMEOUT sets how long to wait"
                 .to_owned()
         }
-        Advice::StartServer => "is the S3 server running, and is the port in S3_ENDPOINT right?".to_owned(),
+        Advice::NameBucket { endpoint: Some(endpoint), bucket } => {
+            format!("the operator of this service must set S3_ENDPOINT={endpoint} and S3_BUCKET_MODELS={bucket}")
+        }
+        Advice::NameBucket { endpoint: None, bucket } => format!(
+            "the operator of this service must set S3_ENDPOINT to the address of the server, and S3_BUCKET_MODELS={bucket}"
+        ),
+        Advice::StartServer { port } => {
+            format!(
+                "nothing is listening on port {port}: is the S3 server running, and is the port in S3_ENDPOINT right?"
+            )
+        }
         Advice::UseServerOfService => "S3_ENDPOINT must be the S3 server, not this or another service".to_owned(),
         Advice::UsePathStyle => {
             "DNS does not know the host name with the bucket in it: set S3_ADDRESSING=path".to_owned()

@@ -88,9 +88,10 @@ pub use settings::{
 };
 pub use settings::{Encryption, EncryptionMode, Proxies, Proxy, ProxyError, Writing};
 pub use store::{
-    Change, Collected, Damaged, Deleted, Description, DirectUpload, Fault, Fetched, FileReader, Foreign, FsckReport,
-    GcPlan, LeftOut, Malformed, ModelStorage, ModelSummary, Obstacle, ObstacleKind, Offer, OfferedFile, Orphans,
-    Probed, Published, Pull, Push, Reason, Scan, Source, SourceFile, StoredFile, Verified, VersionSummary,
+    Change, Collected, ComparedField, ComparedFile, Comparison, Damaged, Deleted, Description, DirectUpload, Fault,
+    Fetched, FileReader, Foreign, FsckReport, GcPlan, Kept, KeptWhy, LeftOut, Malformed, ModelStorage, ModelSummary,
+    Obstacle, ObstacleKind, Offer, OfferedFile, Orphans, Probed, Published, Pull, Push, Reason, Scan, Source,
+    SourceFile, StoredFile, Verified, VersionSummary,
 };
 pub use task::settled;
 pub use visible::{LONGEST_MESSAGE, is_unseen, shortened, visible};

@@ -19,6 +19,7 @@ use crate::setters::setters;
 
 pub use self::proxies::{Proxies, Proxy, ProxyError};
 pub use self::variables::AwsProfile;
+pub(crate) use self::variables::ENDS_IN_A_BUCKET;
 pub use self::writing::{Encryption, EncryptionMode, Writing};
 
 /// The default login of MinIO, used on a loopback endpoint when no other is set, so that a laptop never waits for a
@@ -280,9 +281,15 @@ impl std::str::FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, SettingsError> {
         let refused = |reason| SettingsError::Endpoint { setting: "S3_ENDPOINT", text: without_login(text), reason };
-        let url = Url::parse(text).map_err(|_| refused("it is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        if !["http://", "https://"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme)))
+        {
             return Err(refused("it must begin with `http://` or `https://`"));
+        }
+        let url = Url::parse(text).map_err(|_| refused("it is not a URL"))?;
+        if url.host().is_none() {
+            return Err(refused("it names no host"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("credentials do not belong in it"));
@@ -408,7 +415,7 @@ pub enum SettingsError {
         rule: &'static str,
     },
     /// The file of certificate authorities cannot be used.
-    #[error("`{}` is not a usable CA bundle: {reason}", path.display())]
+    #[error("`{}` is not a usable CA bundle (`AWS_CA_BUNDLE`): {reason}", path.display())]
     CaBundle {
         /// The file.
         path: PathBuf,

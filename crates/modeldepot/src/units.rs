@@ -71,6 +71,25 @@ pub fn ago(time: OffsetDateTime, now: OffsetDateTime) -> String {
     format!("{} ago", plural(number as usize, unit))
 }
 
+/// Returns a number as people read it: whole ones in full, others rounded to six digits, very large and very small ones
+/// with a power of ten.
+pub fn number(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let size = value.abs();
+    if !(1e-4..1e15).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    if value.fract() == 0.0 {
+        return format!("{value:.0}");
+    }
+    let before = size.log10().floor().max(-1.0) as i32 + 1;
+    let decimals = usize::try_from(6 - before).unwrap_or(1).clamp(1, 6);
+    let text = format!("{value:.decimals$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// Returns `1 file`, `2 files`.
 pub fn plural(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -105,5 +124,14 @@ mod tests {
         assert_eq!(ago(time, time + Duration::from_secs(2)), "just now");
         assert_eq!(ago(time, time + Duration::from_secs(3600)), "1 hour ago");
         assert_eq!(ago(time, time + Duration::from_secs(400 * 86_400)), "1 year ago");
+    }
+
+    #[test]
+    fn numbers_are_short_and_true() {
+        let numbers = [0.0, 0.95, 0.975_555_555, 12.5, 1234.5678, 42.0, 1e-7, 1e20, -0.25, 0.001, 0.000_123_456];
+        let shown = numbers.map(number);
+        let wanted =
+            ["0", "0.95", "0.975556", "12.5", "1234.57", "42", "1.000e-7", "1.000e20", "-0.25", "0.001", "0.000123"];
+        assert_eq!(shown, wanted);
     }
 }

@@ -28,6 +28,39 @@ impl FromStr for Exact {
     }
 }
 
+/// A version to compare another one with: `VERSION` of the same model, or `MODEL@VERSION`.
+#[derive(Debug, Clone)]
+pub(crate) struct Other {
+    /// None for the same model.
+    model: Option<ModelName>,
+    /// None for the latest.
+    version: Option<Version>,
+}
+
+impl Other {
+    /// Returns the version, where `model` is the one that it is compared with.
+    pub(crate) fn beside(self, model: &ModelName) -> Selector {
+        let selector = Selector::new(self.model.unwrap_or_else(|| model.clone()));
+        self.version.map_or(selector.clone(), |version| selector.version(version))
+    }
+}
+
+impl FromStr for Other {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            let Selector { model, version, .. } = text.parse::<Selector>().map_err(|error| error.to_string())?;
+            return Ok(Other { model: Some(model), version });
+        }
+        let version = match text {
+            "latest" => None,
+            text => Some(text.parse::<Version>().map_err(|error| error.to_string())?),
+        };
+        Ok(Other { model: None, version })
+    }
+}
+
 /// One entry of metadata: `KEY=VALUE`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Meta {

@@ -11,7 +11,7 @@ use modeldepot_server::LogTarget;
 use super::key::AccessArgs;
 use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
-use super::value::{Exact, Lifetime, Meta, S3Address, Size};
+use super::value::{Exact, Lifetime, Meta, Other, S3Address, Size};
 
 /// Start a local S3 server with the web console and REST API
 ///
@@ -24,10 +24,10 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "DIR", default_value = "./modeldepot-data", value_hint = ValueHint::DirPath)]
     pub(crate) data: PathBuf,
     /// Serve S3 on this address; port 0 picks a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:9000", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     /// Serve the console and the REST API on this address; port 0 picks a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) console: SocketAddr,
     /// Do not start the console and the REST API
     #[arg(long, conflicts_with = "console")]
@@ -171,7 +171,7 @@ pub(crate) enum TokenCommand {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Listen on this address; port 0 picks a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:9001", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -286,6 +286,20 @@ pub(crate) struct ShowArgs {
     /// Model, or one of its versions
     #[arg(value_name = "MODEL[@VERSION]")]
     pub(crate) selector: Selector,
+}
+
+/// Compare two versions: their metadata and files
+///
+/// Shows the metadata and the files side by side, and marks what differs. Files are compared by their digests; nothing is
+/// downloaded.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Model, or one of its versions
+    #[arg(value_name = "MODEL[@VERSION]")]
+    pub(crate) selector: Selector,
+    /// Version to compare it with, of the same model or of another one [default: the latest]
+    #[arg(value_name = "[MODEL@]VERSION")]
+    pub(crate) other: Option<Other>,
 }
 
 /// Verify a version in the bucket against its digests
@@ -425,10 +439,13 @@ pub(crate) struct CpArgs {
     pub(crate) force: bool,
 }
 
-/// Parses an address to listen on. `localhost` is the only name that is accepted.
+/// Parses an address to listen on, or a port of this machine. `localhost` is the only name that is accepted.
 fn listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {
+        return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
     let numeric = text.strip_prefix("localhost:").map_or_else(|| text.to_owned(), |port| format!("127.0.0.1:{port}"));
-    numeric.parse().map_err(|_| "use an address and a port: `127.0.0.1:9000`".to_owned())
+    numeric.parse().map_err(|_| "use an address and a port, such as `127.0.0.1:9000`, or a port alone".to_owned())
 }
 
 /// Parses the public URL.

@@ -107,6 +107,7 @@ fn place(told: &mut Value, origin: &Origin) {
             told["profile"] = json!(name);
             told["key"] = json!(key);
         }
+        Origin::Nearest => told["from"] = json!("nearest"),
         Origin::Default => told["from"] = json!("default"),
     }
 }

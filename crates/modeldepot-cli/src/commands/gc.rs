@@ -1,7 +1,7 @@
 //! `modeldepot gc`.
 
 use modeldepot::s3::{ListedObject, UnfinishedUpload};
-use modeldepot::{Collected, GcPlan, Orphans};
+use modeldepot::{Collected, GcPlan, Kept, KeptWhy, Orphans};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
@@ -9,7 +9,7 @@ use super::{Context, kept_as_versions, note_kept, rfc3339};
 use crate::args::GcArgs;
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, GOOD, HINT, ago, clean, plural, size, styled};
+use crate::ui::{BOLD, DIM, GOOD, HINT, ago, clean, date, plural, size, styled};
 
 /// The most lines shown of one kind; the rest is counted.
 const SCREENFUL: usize = 20;
@@ -85,11 +85,30 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
         plan.unknown.iter().map(|key| clean(key).into_owned()),
         "key",
     );
-    if plan.young > 0 {
-        let what = plural(plan.young, "object or upload").replace("object or uploads", "objects or uploads");
-        lines.push(styled(DIM, format_args!("kept: {what}, younger than the grace period or still in use")));
-    }
+    let kept = plan.kept.iter().map(|kept| {
+        let until =
+            kept.until.map_or_else(|| "at an unknown time".to_owned(), |until| format!("at {}", date(Some(until))));
+        format!("{}  {until}: {}", clean(&kept.key), why(kept))
+    });
+    section(&mut lines, "kept for now; may be deleted", kept, "object or upload");
     lines
+}
+
+/// Returns why something is kept.
+fn why(kept: &Kept) -> &'static str {
+    match kept.why {
+        KeptWhy::Push => "a push of the version may be in progress, and renews its lease",
+        KeptWhy::Grace => "younger than the grace period",
+        KeptWhy::Record => "the push that wrote this record may still be running",
+    }
+}
+
+fn why_word(kept: &Kept) -> &'static str {
+    match kept.why {
+        KeptWhy::Push => "push",
+        KeptWhy::Grace => "grace",
+        KeptWhy::Record => "record",
+    }
 }
 
 fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<Item = String>, noun: &str) {
@@ -100,7 +119,13 @@ fn section(lines: &mut Vec<String>, title: &str, items: impl ExactSizeIterator<I
     lines.push(format!("{} ({count})", styled(BOLD, title)));
     lines.extend(items.take(SCREENFUL).map(|item| format!("  {item}")));
     if count > SCREENFUL {
-        lines.push(styled(DIM, format_args!("  … and {} more; --json lists all", plural(count - SCREENFUL, noun))));
+        lines.push(styled(
+            DIM,
+            format_args!(
+                "  … and {} more; --json lists all",
+                plural(count - SCREENFUL, noun).replace("object or uploads", "objects or uploads")
+            ),
+        ));
     }
 }
 
@@ -166,7 +191,9 @@ fn to_json(plan: &GcPlan, grace: Duration, delete: bool, collected: Option<Colle
         "without_manifest": orphans(&plan.without_manifest),
         "uploads": uploads(&plan.uploads),
         "records": records,
-        "young": plan.young,
+        "kept": plan.kept.iter().map(|kept| json!({
+            "key": kept.key, "why": why_word(kept), "until": rfc3339(kept.until),
+        })).collect::<Vec<_>>(),
         "foreign": orphans(&plan.foreign),
         "foreign_uploads": uploads(&plan.foreign_uploads),
         "unknown": plan.unknown,

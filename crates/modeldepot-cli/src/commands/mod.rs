@@ -1,6 +1,7 @@
 //! The verbs, one file each: they call the library and print the result.
 
 mod check;
+mod compare;
 mod completions;
 mod config;
 mod demo;
@@ -68,9 +69,13 @@ pub(crate) async fn run(command: Command, globals: &Globals, settings: &Settings
         Command::Doctor(args) => doctor::run(args, globals, &cx).await,
         Command::Config => config::run(globals, &cx),
         command => {
-            let resumable = matches!(&command, Command::Push(push) if !push.no_resume);
+            let resumes = match &command {
+                Command::Push(push) => !push.no_resume && !push.dry_run,
+                Command::Pull(pull) => !pull.no_resume,
+                _ => false,
+            };
             let done = unless_interrupted(verb(command, &cx)).await;
-            done.map_err(|signal| Error::Signal { signal, resumable })?
+            done.map_err(|signal| Error::Signal { signal, kept: resumes.then(|| ui.kept().bytes()) })?
         }
     }
 }
@@ -85,6 +90,7 @@ async fn verb(command: Command, cx: &Context<'_>) -> Result<(), Error> {
         Command::Models => models::run(cx).await,
         Command::Versions(args) => versions::run(args, cx).await,
         Command::Show(args) => show::run(args, cx).await,
+        Command::Compare(args) => compare::run(args, cx).await,
         Command::Verify(args) => verify::run(args, cx).await,
         Command::Rm(args) => rm::run(args, cx).await,
         Command::Url(args) => url::run(args, cx).await,

@@ -5,7 +5,7 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use modeldepot::history::{History, MAX_BYTES};
-use modeldepot::{Error as Depot, LeftOut, Push, Reason, Scan, Source, SourceError};
+use modeldepot::{Error as Depot, LeftOut, ModelName, Push, Reason, Scan, Source, SourceError};
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, clean, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
+    swapped(&args)?;
     let mut scan = Scan::new(args.path)
         .exclude(args.exclude)
         .with(args.with)
@@ -109,6 +110,20 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     cx.ui.answer(name)
 }
 
+/// Refuses `push model.pth model`: the model's name is a file here, and what to publish is none, or a folder.
+fn swapped(args: &PushArgs) -> Result<(), Error> {
+    let (model, path) = (args.model.as_str(), &args.path);
+    let meant = path.file_name().and_then(|name| name.to_str()?.parse::<ModelName>().ok());
+    let has_extension = Path::new(model).extension().is_some();
+    match meant {
+        Some(meant) if has_extension && Path::new(model).is_file() && !path.is_file() => Err(Error::Typed {
+            message: format!("the name of the model comes first, and `{model}` is a file"),
+            hint: Some(format!("did you mean `modeldepot push {meant} {model}`?")),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn warned(source: &Source, ui: &Ui) {
     for malformed in source.malformed() {
         let (pattern, reason) = (clean(&malformed.pattern), clean(&malformed.reason));
@@ -159,9 +174,9 @@ fn word(reason: Reason, count: usize) -> &'static str {
     match reason {
         Reason::Secret if count == 1 => "possible secret",
         Reason::Secret => "possible secrets",
-        Reason::Repository => "repository data",
-        Reason::Temporary if count == 1 => "temporary file",
-        Reason::Temporary => "temporary files",
+        Reason::Repository => "version control",
+        Reason::Temporary if count == 1 => "cache or temporary file",
+        Reason::Temporary => "caches and temporary files",
         Reason::Own if count == 1 => "modeldepot file",
         Reason::Own => "modeldepot files",
         reason => reason.word(),
@@ -199,7 +214,7 @@ fn planned(push: &Push, ui: &Ui) -> Result<(), Error> {
     warned(source, ui);
     let what = match &push.version {
         Some(version) => format!("{}@{version}", push.model),
-        None => format!("{} under an automatic version", push.model),
+        None => format!("{} with a version named after the current time", push.model),
     };
     let count = plural(source.files().len(), "file");
     ui.answer(format_args!("would publish {what}: {count}, {}", size(source.size())))?;

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: RmArgs, cx: &Context<'_>) -> Result<(), Error> {
         ));
     }
     if deleted.files == 0 {
-        let what = if deleted.already { "was already deleted" } else { "is deleted; its files were already missing" };
+        let what = if deleted.already { "was already deleted" } else { "is deleted; its files were missing" };
         return cx.ui.answer(format_args!("{model}@{version} {what}"));
     }
     let what = format!("{}, {}", plural(deleted.files, "file"), size(deleted.bytes));
@@ -57,9 +57,7 @@ async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &C
         Err(error) => return Err(error.into()),
     };
     let question = format!("delete {name}{what}? The name cannot be used again");
-    let ui = cx.ui.clone();
-    let asked = tokio::task::spawn_blocking(move || ui.confirm(&question)).await;
-    match asked.unwrap_or(Some(false)) {
+    match cx.ui.confirm(question).await {
         Some(true) => Ok(()),
         Some(false) => Err(Error::Declined),
         None => Err(Error::Unconfirmed { name }),

@@ -30,16 +30,22 @@ pub(crate) async fn run(command: S3Command, cx: &Context<'_>) -> Result<(), Erro
         S3Command::Stat { address } => stat(&client, &address, cx).await,
         S3Command::Rm { address, force } => {
             refuse(&address, Change::Delete, force).await?;
-            // Who may delete may not always look. Then the delete alone decides.
-            let existed = client.object_exists(&address.bucket, &address.key).await.unwrap_or(true);
-            client.delete_object(&address.bucket, &address.key).await?;
+            // A server answers the same whether or not there was an object. A login that may only delete is not told.
+            let existed = match client.object_exists(&address.bucket, &address.key).await {
+                Ok(existed) => existed,
+                Err(modeldepot::Error::Denied { .. }) => true,
+                Err(error) => return Err(error.into()),
+            };
+            if existed {
+                client.delete_object(&address.bucket, &address.key).await?;
+            }
             if cx.ui.json {
-                return cx.ui.answer_json(&json!({"deleted": address.to_string(), "existed": existed}));
+                return cx.ui.answer_json(&json!({"deleted": existed.then(|| address.to_string())}));
             }
-            if !existed {
-                return cx.ui.answer(format_args!("{address} did not exist"));
+            match existed {
+                true => cx.ui.answer(format_args!("deleted {address}")),
+                false => cx.ui.answer(format_args!("nothing to delete: {address} does not exist")),
             }
-            cx.ui.answer(format_args!("deleted {address}"))
         }
         S3Command::Url { address, expires, put, force } => {
             if put {

@@ -1,13 +1,13 @@
 //! `modeldepot show`.
 
 use modeldepot::{Description, shortened};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use crate::args::ShowArgs;
 use crate::config;
 use crate::error::Error;
-use crate::ui::{BOLD, DIM, HINT, ago, clean, date, plural, size, styled};
+use crate::ui::{BOLD, DIM, HINT, ago, clean, date, measured, plural, size, styled};
 
 /// The most characters shown of the program that wrote a manifest, and of the model file's address. Both are free text.
 const TOOL: usize = 100;
@@ -84,10 +84,7 @@ pub(crate) fn lines(found: &Description) -> Vec<String> {
         lines.push(styled(BOLD, "metadata"));
         let width = manifest.metadata.keys().map(|key| key.chars().count()).max().unwrap_or(0);
         for (key, value) in &manifest.metadata {
-            let value = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
+            let value = measured(value);
             // Metadata is untrusted: it must not contain terminal escape sequences.
             let (key, value) = (clean(key), clean(&value));
             lines.push(format!("  {} {value}", styled(DIM, format_args!("{key:<width$}"))));

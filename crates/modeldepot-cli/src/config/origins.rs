@@ -96,7 +96,7 @@ impl<E: Fn(&str) -> Option<String>> Layers<E> {
         }
         if let Some(file) = &self.file {
             let named = std::env::var_os(super::trust::VARIABLE).is_some();
-            let origin = if named { Origin::Environment(super::trust::VARIABLE.to_owned()) } else { Origin::Default };
+            let origin = if named { Origin::Environment(super::trust::VARIABLE.to_owned()) } else { Origin::Nearest };
             found.push(InUse { name: ".env", value: file.path.display().to_string(), origin, hidden: None });
         }
         found

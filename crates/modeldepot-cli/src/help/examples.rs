@@ -82,6 +82,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("models", &["modeldepot models", "modeldepot models --json"]),
     ("versions", &["modeldepot versions plant_classifier", "modeldepot versions plant_classifier --json"]),
     ("show", &["modeldepot show plant_classifier", "modeldepot show plant_classifier@1.0.0 --json"]),
+    (
+        "compare",
+        &[
+            "modeldepot compare plant_classifier@1.0.0 1.1.0",
+            "modeldepot compare plant_classifier@1.0.0",
+            "modeldepot compare plant_classifier@1.0.0 leaf_classifier@2.0.0 --json",
+        ],
+    ),
     ("verify", &["modeldepot verify plant_classifier", "modeldepot verify plant_classifier@1.0.0 --json"]),
     ("rm", &["modeldepot rm plant_classifier@1.0.0", "modeldepot rm plant_classifier@1.0.0 --yes"]),
     (
@@ -140,6 +148,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "completions",
         &[
             "modeldepot completions bash > ~/.local/share/bash-completion/completions/modeldepot",
+            "modeldepot completions zsh > ~/.zfunc/_modeldepot  # with fpath+=~/.zfunc before compinit in ~/.zshrc",
             "modeldepot completions fish > ~/.config/fish/completions/modeldepot.fish",
         ],
     ),

@@ -37,9 +37,9 @@ fn what_does_not_belong_is_left_out_and_said() {
     m@1
     ------- stderr -------
     model file: model.safetensors
-    excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 repository data, 3 temporary files, 1 modeldepot file; --dry-run lists them
+    excluded 4 files and 5 folders: 1 hidden, 3 possible secrets, 1 version control, 3 caches and temporary files, 1 modeldepot file; --dry-run lists them
     1 empty folder not published: versions contain only files
-    published 6 files, 94 B in [TIME] ([RATE])
+    published 6 files, 94 B in [TIME]
     [exit status: 0]
     ");
     assert_eq!(
@@ -68,7 +68,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
     env.write("run/.modeldepotignore", "# not for others\n/src/\n");
     insta::assert_snapshot!(env.run(["push", "m", "run", "--dry-run", "--exclude", "*.ckpt"]), @r"
     ------- stdout -------
-    would publish m under an automatic version: 5 files, 82 B
+    would publish m with a version named after the current time: 5 files, 82 B
       24 B  .gitattributes
        2 B  config.json
        2 B  keys/id_map.json
@@ -77,12 +77,12 @@ fn a_dry_run_lists_it_and_sends_nothing() {
     excluded:
       .cache/  (hidden)
       .env  (possible secret)
-      .git/  (repository data)
+      .git/  (version control)
       .modeldepotignore  (modeldepot file)
       keys/id_ed25519  (possible secret)
       keys/server.pem  (possible secret)
       modeldepot-data/  (modeldepot file)
-      notes.txt~  (temporary file)
+      notes.txt~  (cache or temporary file)
       src/  (excluded)
       tensorboard/  (empty)
     ------- stderr -------
@@ -101,7 +101,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
     ------- stderr -------
     error: `run/manifest.json` cannot be pushed under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
-    hint: rename the file, or leave it out with --exclude
+    hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]
     ");
 }
@@ -146,7 +146,7 @@ fn patterns_are_those_of_gitignore() {
     warning: the pattern `!x` matches nothing
     model file: m.bin
     excluded 6 files and 1 folder: 2 excluded, 2 hidden, 1 possible secret, 2 modeldepot files; --dry-run lists them
-    published 5 files, 44 B in [TIME] ([RATE])
+    published 5 files, 44 B in [TIME]
     [exit status: 0]
     ");
     // What Git does not accept as a pattern is not accepted here.
@@ -163,7 +163,7 @@ fn patterns_are_those_of_gitignore() {
     warning: the pattern `no` matches nothing
     model file: m.bin
     excluded 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot files; --dry-run lists them
-    published 8 files, 61 B in [TIME] ([RATE])
+    published 8 files, 61 B in [TIME]
     [exit status: 0]
     ");
     assert!(!env.keys().iter().any(|key| key.starts_with("m/v9/{")), "{:?}", env.keys());
@@ -223,7 +223,7 @@ fn a_pulled_folder_pushes_again() {
     ------- stderr -------
     model file: model.bin
     excluded 1 file: 1 modeldepot file; --dry-run lists them
-    published 2 files, 16 B in [TIME] ([RATE])
+    published 2 files, 16 B in [TIME]
     [exit status: 0]
     ");
     env.run(["pull", "m@2", "out"]).success();

@@ -123,7 +123,7 @@ fn a_model_that_does_not_exist() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+    hint: nothing is listening on port 1: check the port, or start a server with `modeldepot up`
     [exit status: 6]
     ");
 }

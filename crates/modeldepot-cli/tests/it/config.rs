@@ -75,7 +75,7 @@ fn every_place_is_named() {
     ];
     let shown = bare(&env, &["config", "--region", "eu-north-1"], &variables);
     assert!(!shown.to_string().contains("hush"), "{shown}");
-    insta::assert_snapshot!(narrow(&shown), @"
+    insta::assert_snapshot!(narrow(&shown), @r"
     ------- stdout -------
     SETTING  VALUE  FROM
     endpoint  https://s3.example.com/storage/v1/s3  AWS_ENDPOINT_URL_S3 in the environment
@@ -91,7 +91,7 @@ fn every_place_is_named() {
     no proxy for  internal.example  NO_PROXY in the environment
     timeout  [TIME]  S3_TIMEOUT in $TEMP/work/.env:6
     connect timeout  [TIME]  default
-    .env  $TEMP/work/.env  default
+    .env  $TEMP/work/.env  nearest to the current folder
 
     requests  https://s3.example.com/storage/v1/s3/from-environment, through http://proxy.example:3128, signed for eu-north-1
     [exit status: 0]
@@ -194,7 +194,7 @@ fn every_place_is_named() {
         {
           "name": ".env",
           "value": "$TEMP/work/.env",
-          "from": "default"
+          "from": "nearest"
         }
       ]
     }
@@ -370,10 +370,10 @@ fn through_a_proxy() {
     hint: check user and password in HTTP_PROXY or ALL_PROXY: `@`, `:`, `/` and `%` in them are written %40, %3A, %2F and %25
     [exit status: 5]
     ");
-    insta::assert_snapshot!(env.run_with(["models"], &[&keys[..], &[("HTTP_PROXY", "ftp://me:hush@proxy")]].concat()), @"
+    insta::assert_snapshot!(env.run_with(["models"], &[&keys[..], &[("HTTP_PROXY", "ftp://me:hush@proxy")]].concat()), @r"
     ------- stderr -------
     error: `HTTP_PROXY` is not the address of a proxy: write it as `http://HOST:PORT`, `https://HOST:PORT` or `socks5h://HOST:PORT`
-    hint: it comes from `HTTP_PROXY` in the environment
+    hint: it is set in the environment
     [exit status: 2]
     ");
     let open = wait(Proxy::start(Manner::Open, server));

@@ -140,7 +140,7 @@ fn nobody_listens() {
     ✓ proxy          read proxy variables: none set
     ✓ name           look up `127.0.0.1`: is an IP address
     ✗ port           connect to port [PORT]: refused
-                     → nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+                     → nothing is listening on port 1: check the port, or start a server with `modeldepot up`
     – TLS            no connection
     – not tried      no connection: answer, clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable

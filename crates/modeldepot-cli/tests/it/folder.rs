@@ -63,7 +63,7 @@ fn models_in_a_folder_of_a_shared_bucket() {
     env.run(["s3", "rm", "s3://models/team/ml/m/v2/w.bin"]).success();
     insta::assert_snapshot!(env.run(["models", "--prefix", "team/../ml"]), @r"
     ------- stderr -------
-    error: `S3_PREFIX` cannot be used
+    error: `--prefix` cannot be used
     caused by: `team/../ml` is not a valid key prefix: no segment may be empty, `.`, `..` or `.depot`
     [exit status: 2]
     ");
@@ -71,7 +71,7 @@ fn models_in_a_folder_of_a_shared_bucket() {
     ------- stderr -------
     error: `S3_PREFIX` cannot be used
     caused by: `a//b` is not a valid key prefix: no segment may be empty, `.`, `..` or `.depot`
-    hint: it comes from `S3_PREFIX` in the environment
+    hint: it is set in the environment
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["models", "--prefix", "typo"]), @r"

@@ -32,7 +32,7 @@ fn paths_that_are_not_there_or_not_files() {
     insta::assert_snapshot!(env.run(["push", "m", "empty"]), @r"
     ------- stderr -------
     error: `empty` holds no file to push
-    hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
+    hint: the folder is empty: name one with a model file
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "empty"]), @r"
@@ -129,42 +129,34 @@ fn names_that_cannot_be() {
     ------- stderr -------
     error: `manifest.json` cannot be pushed under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
-    hint: rename the file, or leave it out with --exclude
+    hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "manifest.json"]), @r"
     ------- stderr -------
     error: `manifest.json` cannot be pushed under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
-    hint: rename the file, or leave it out with --exclude
+    hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "plant classifier", "m.bin"]), @r"
     ------- stderr -------
-    error: invalid value 'plant classifier' for '<MODEL>': `plant classifier` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
-
-    For more information, try '--help'.
+    error: `plant classifier` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "../m", "m.bin"]), @r"
     ------- stderr -------
-    error: invalid value '../m' for '<MODEL>': `../m` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
-
-    For more information, try '--help'.
+    error: `../m` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--version", "1/2"]), @r"
     ------- stderr -------
-    error: invalid value '1/2' for '--version <VERSION>': `1/2` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
-
-    For more information, try '--help'.
+    error: `1/2` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["pull", "m@"]), @r"
     ------- stderr -------
-    error: invalid value 'm@' for '<MODEL[@VERSION]>': `` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
-
-    For more information, try '--help'.
+    error: `` is not a valid version: use 1 to 128 letters, digits, `.`, `_`, `+` and `-`, the first one a letter or digit
     [exit status: 2]
     ");
     nothing_is_stored(&env);
@@ -178,16 +170,12 @@ fn metadata_that_cannot_be() {
     env.write("broken.json", "{\"a\": ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "lr"]), @r"
     ------- stderr -------
-    error: invalid value 'lr' for '--meta <KEY=VALUE>': write it as KEY=VALUE
-
-    For more information, try '--help'.
+    error: invalid value `lr` for `--meta`: write it as KEY=VALUE
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta", "=1"]), @r"
     ------- stderr -------
-    error: invalid value '=1' for '--meta <KEY=VALUE>': there is no key before `=`
-
-    For more information, try '--help'.
+    error: invalid value `=1` for `--meta`: there is no key before `=`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--meta-file", "list.json"]), @r#"

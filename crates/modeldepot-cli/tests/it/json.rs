@@ -42,12 +42,12 @@ fn errors() {
     "#);
     insta::assert_snapshot!(env.run(["pull", "no good", "--json"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"invalid","message":"invalid value 'no good' for '<MODEL[@VERSION]>': `no good` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit","causes":[],"hint":"--help lists the arguments","exit":2}}
+    {"error":{"kind":"invalid","message":"`no good` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit","causes":[],"hint":null,"exit":2}}
     [exit status: 2]
     "#);
     insta::assert_snapshot!(env.run(["models", "--json", "--ca-bundle", "nope.pem"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"invalid","message":"`nope.pem` is not a usable CA bundle: No such file or directory (os error 2)","causes":[],"hint":null,"exit":2}}
+    {"error":{"kind":"invalid","message":"cannot use `nope.pem` as `AWS_CA_BUNDLE`: No such file or directory (os error 2)","causes":[],"hint":null,"exit":2}}
     [exit status: 2]
     "#);
     let absent = env.run(["s3", "exists", "s3://models/x", "--json"]);

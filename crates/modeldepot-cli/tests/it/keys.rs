@@ -57,16 +57,12 @@ fn key_pairs_are_made_listed_and_revoked() {
     ");
     insta::assert_snapshot!(env.run(["key", "add", "x", "--grant", "models=all", "--keys", "private/keys"]), @r"
     ------- stderr -------
-    error: invalid value 'models=all' for '--grant <BUCKET=RIGHT>': use `read`, `write` or `admin`; each includes those before it
-
-    For more information, try '--help'.
+    error: invalid value `models=all` for `--grant`: use `read`, `write` or `admin`; each includes those before it
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["key", "add", "x", "--grant", "models", "--keys", "private/keys"]), @r"
     ------- stderr -------
-    error: invalid value 'models' for '--grant <BUCKET=RIGHT>': write it as BUCKET=RIGHT: `models=read`, `plants-*=write`, `*=admin`
-
-    For more information, try '--help'.
+    error: invalid value `models` for `--grant`: write it as BUCKET=RIGHT: `models=read`, `plants-*=write`, `*=admin`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["key", "add", "a b", "--grant", "models=read", "--keys", "private/keys"]), @r"
@@ -124,9 +120,7 @@ fn key_pairs_are_made_listed_and_revoked() {
     ");
     insta::assert_snapshot!(env.run(["up", "--cors-origin", "*"]), @r"
     ------- stderr -------
-    error: invalid value '*' for '--cors-origin <ORIGIN>': write an origin as scheme, host and port, such as `http://localhost:5173`; there is no wildcard
-
-    For more information, try '--help'.
+    error: invalid value `*` for `--cors-origin`: write an origin as scheme, host and port, such as `http://localhost:5173`; there is no wildcard
     [exit status: 2]
     ");
 }

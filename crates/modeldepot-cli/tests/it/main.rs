@@ -4,6 +4,7 @@
 
 mod belongs;
 mod check;
+mod compare;
 mod config;
 mod credentials;
 mod damage;
@@ -25,11 +26,13 @@ mod interrupt;
 mod json;
 mod keys;
 mod killed;
+mod mistakes;
 mod normalised;
 mod offline;
 mod oidc;
 mod own;
 mod peers;
+mod prompts;
 #[path = "../../../modeldepot/tests/it/proxy.rs"]
 mod proxy;
 mod pulling;

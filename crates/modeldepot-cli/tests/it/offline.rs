@@ -24,6 +24,7 @@ fn version_and_help() {
       models       List the models and their latest versions
       versions     List the versions of a model, latest last
       show         Show the files, digests and metadata of a version
+      compare      Compare two versions: their metadata and files
 
     Maintain:
       verify       Verify a version in the bucket against its digests
@@ -61,8 +62,8 @@ fn version_and_help() {
           --ca-bundle <FILE>        Also trust the certificate authorities in this PEM file
                                     [AWS_CA_BUNDLE]
           --limit-rate <RATE>       Limit transfers to this many bytes per second: 500k, 20M, 1G
-          --timeout <TIME>          Time out when the server sends nothing for this long [default: 20s]
-                                    [S3_TIMEOUT]
+          --timeout <TIME>          Retry a request when the server sends nothing for this long; give up
+                                    after 2.5 times this [default: 20s] [S3_TIMEOUT]
           --connect-timeout <TIME>  Time out when connecting takes longer than this [default: 5s]
                                     [S3_CONNECT_TIMEOUT]
 
@@ -71,6 +72,10 @@ fn version_and_help() {
       -q, --quiet         Print only results and errors
       -v, --verbose...    Increase verbosity (-vv logs requests, -vvv SDK internals)
           --color <WHEN>  When to use colors [default: auto] [possible values: auto, always, never]
+
+    Examples:
+      modeldepot push plant_classifier best_model.pth
+      modeldepot pull plant_classifier
 
     `modeldepot COMMAND --help` shows the options of a command with examples
     [exit status: 0]
@@ -94,6 +99,9 @@ fn version_and_help() {
       -h, --help             Print help (see more with '--help')
 
     Connection and output options: see `modeldepot --help`
+
+    Example:
+      modeldepot pull plant_classifier
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["pull", "--help"]), @r"

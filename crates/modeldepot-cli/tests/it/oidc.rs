@@ -13,9 +13,7 @@ fn oidc_settings_that_do_not_fit_are_named() {
     ");
     insta::assert_snapshot!(env.run(["serve", "--oidc-issuer", "http://id.example", "--oidc-client-id", "x"]), @r"
     ------- stderr -------
-    error: invalid value 'http://id.example' for '--oidc-issuer <URL>': use https: without it only a provider on this machine is trusted
-
-    For more information, try '--help'.
+    error: invalid value `http://id.example` for `--oidc-issuer`: use https: without it only a provider on this machine is trusted
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--oidc-issuer", "https://id.example"]), @r"
@@ -26,9 +24,7 @@ fn oidc_settings_that_do_not_fit_are_named() {
     ");
     insta::assert_snapshot!(env.run(["serve", "--oidc-issuer", "https://id.example", "--oidc-client-id", "x", "--oidc-grant", "ml"]), @r"
     ------- stderr -------
-    error: invalid value 'ml' for '--oidc-grant <GROUP=GRANTS>': write it as GROUP=GRANTS, as in `ml-team=publish`
-
-    For more information, try '--help'.
+    error: invalid value `ml` for `--oidc-grant`: write it as GROUP=GRANTS, as in `ml-team=publish`
     [exit status: 2]
     ");
     let missing = [

@@ -33,7 +33,7 @@ fn a_version_has_its_own_files_whatever_lies_beside_them() {
     ------- stdout -------
     resnet@1
     ------- stderr -------
-    published 1 file, 7 B in [TIME] ([RATE])
+    published 1 file, 7 B in [TIME]
     warning: 1 object under `resnet/v1/` that modeldepot did not create, not part of the version: `notes.onnx`
     [exit status: 0]
     ");

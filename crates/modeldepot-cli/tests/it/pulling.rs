@@ -22,8 +22,8 @@ fn fewer_shards_take_the_place_of_more() {
     ------- stdout -------
     out/model-1-of-2.bin
     ------- stderr -------
-    fetched and verified m@2: 2 files, 6 B in [TIME] ([RATE])
-    2 files of an earlier version removed
+    fetched and verified m@2: 2 files, 6 B in [TIME]
+    deleted 2 files of an earlier version
     kept `model-3-of-3.bin`: modified since an earlier pull
     [exit status: 0]
     ");
@@ -48,13 +48,13 @@ fn files_of_the_user_are_not_replaced() {
     assert!(Command::new("mkfifo").arg(env.path("out/pipe")).status().unwrap().success());
     insta::assert_snapshot!(env.run(["pull", "m", "out"]), @r"
     ------- stderr -------
-    error: cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull
+    error: cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull, or was changed since
     hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
     insta::assert_snapshot!(env.run(["pull", "m", "out", "--json"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull","causes":[],"hint":"pull into another folder, or pass --force to overwrite these files","exit":4}}
+    {"error":{"kind":"conflict","message":"cannot pull into `out`: `pipe` is not a regular file; `train.py` is not from an earlier pull, or was changed since","causes":[],"hint":"pull into another folder, or pass --force to overwrite these files","exit":4}}
     [exit status: 4]
     "#);
     assert_eq!(env.read("out/train.py"), b"mine");
@@ -63,7 +63,7 @@ fn files_of_the_user_are_not_replaced() {
     ------- stdout -------
     out/model.bin
     ------- stderr -------
-    fetched and verified m@1: 3 files, 18 B in [TIME] ([RATE])
+    fetched and verified m@1: 3 files, 18 B in [TIME]
     [exit status: 0]
     ");
     assert_eq!(env.read("out/train.py"), b"theirs");
@@ -83,7 +83,7 @@ fn files_of_the_user_are_not_replaced() {
     env.run(["push", "many", "many", "--version", "1"]).success();
     insta::assert_snapshot!(env.run(["pull", "many", "here"]), @r"
     ------- stderr -------
-    error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin` and 4 more are not from an earlier pull
+    error: cannot pull into `here`: `0.bin`, `1.bin`, `2.bin`, `3.bin`, `4.bin` and 4 more are not from an earlier pull, or were changed since
     hint: pull into another folder, or pass --force to overwrite these files
     [exit status: 4]
     ");
@@ -121,7 +121,7 @@ fn what_has_no_digest_is_not_called_verified() {
     env.put("m/v1/manifest.json", r#"{"model_name": "m", "version": "1", "model_file": "m/v1/model.onnx"}"#);
     insta::assert_snapshot!(env.run(["verify", "m"]), @r"
     ------- stdout -------
-    not verified m@1: 0 of 2 files verified, 10 B in [TIME] ([RATE])
+    not verified m@1: 0 of 2 files verified, 10 B in [TIME]
     ------- stderr -------
     error: `m@1` has files without a published digest: `labels.txt`, `model.onnx`
     hint: publish the model again to have a digest of every file
@@ -138,7 +138,7 @@ fn what_has_no_digest_is_not_called_verified() {
     ------- stdout -------
     m/model.onnx
     ------- stderr -------
-    fetched m@1: 2 files, 10 B in [TIME] ([RATE]); 2 files not verified
+    fetched m@1: 2 files, 10 B in [TIME]; 2 files not verified
     without a published digest: `labels.txt`, `model.onnx`
     [exit status: 0]
     ");
@@ -158,7 +158,7 @@ fn what_has_no_digest_is_not_called_verified() {
     assert_eq!(json["unverified_files"], serde_json::json!(["labels.txt", "model.onnx"]));
     insta::assert_snapshot!(env.run(["fsck", "--deep"]), @r"
     ------- stdout -------
-    ✓ complete: 1 version, 2 files, 10 B read in [TIME] ([RATE])
+    ✓ complete: 1 version, 2 files, 10 B read in [TIME]
     ! 2 files without a published digest: not verified
     [exit status: 0]
     ");
@@ -233,8 +233,8 @@ fn a_read_only_folder_that_is_complete_is_success() {
     ------- stdout -------
     mount/m.bin
     ------- stderr -------
-    fetched and verified m@1: 1 file, 7 B in [TIME] ([RATE])
-    0 B fetched, 7 B reused from the folder
+    fetched and verified m@1: 1 file, 7 B in [TIME]
+    nothing was transferred: 7 B reused from the folder
     [exit status: 0]
     ");
     env.write("m.bin", "other weights");

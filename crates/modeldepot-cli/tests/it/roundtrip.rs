@@ -81,14 +81,14 @@ fn an_automatic_version_and_a_folder_of_choice() {
     ------- stdout -------
     m@[VERSION]
     ------- stderr -------
-    published 1 file, 7 B in [TIME] ([RATE])
+    published 1 file, 7 B in [TIME]
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["pull", "m", "deep/er"]), @r"
     ------- stdout -------
     deep/er/m.bin
     ------- stderr -------
-    fetched and verified m@[VERSION]: 1 file, 7 B in [TIME] ([RATE])
+    fetched and verified m@[VERSION]: 1 file, 7 B in [TIME]
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["-q", "pull", "m@latest", "deep/er"]), @r"
@@ -248,7 +248,7 @@ fn existing_data_is_not_transferred_again() {
     m/m.bin
     ------- stderr -------
     fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
-    3.2 MB fetched, 16.8 MB reused from the folder
+    3.2 MB transferred, 16.8 MB reused from the folder
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
@@ -256,7 +256,7 @@ fn existing_data_is_not_transferred_again() {
     m/m.bin
     ------- stderr -------
     fetched and verified m@2: 1 file, 20.0 MB in [TIME] ([RATE])
-    0 B fetched, 20.0 MB reused from the folder
+    nothing was transferred: 20.0 MB reused from the folder
     [exit status: 0]
     ");
     let pushed = env.run(["push", "m", "m.bin", "--version", "3", "--json"]).json();

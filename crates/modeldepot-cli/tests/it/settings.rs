@@ -27,7 +27,7 @@ fn the_nearest_env_file_wins_and_the_environment_over_it() {
     insta::assert_snapshot!(refused, @r"
     ------- stderr -------
     error: bucket `inner-bucket` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` creates the buckets
+    hint: correct the name, or create the bucket with `modeldepot init`
     [exit status: 3]
     ");
     let mut command = env.command(["models"]);
@@ -56,7 +56,7 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--endpoint", "192.168.1.7:9000"]), @r"
     ------- stderr -------
-    error: `192.168.1.7:9000` is not an endpoint: it is not a URL
+    error: `192.168.1.7:9000` is not an endpoint: it must begin with `http://` or `https://`
     hint: did you mean `http://192.168.1.7:9000`?
     [exit status: 2]
     ");
@@ -67,24 +67,25 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--endpoint", "http://localhost:9000/models"]), @r"
     ------- stderr -------
-    error: `http://localhost:9000/models` is not an endpoint: it ends in a bucket, which is a setting of its own
+    error: `http://localhost:9000/models` is not an endpoint: it ends with the name of a bucket
+    hint: pass --endpoint http://localhost:9000 --bucket models
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_BUCKET_DATA", "My_Data")]), @r"
     ------- stderr -------
     error: `S3_BUCKET_DATA` cannot be used
     caused by: `My_Data` is not a valid bucket name: use 3 to 63 lowercase letters, digits, `.` and `-`
-    hint: it comes from `S3_BUCKET_DATA` in the environment
+    hint: it is set in the environment
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "not.pem"]), @r"
     ------- stderr -------
-    error: `not.pem` is not a usable CA bundle: it holds no PEM certificate
+    error: cannot use `not.pem` as `AWS_CA_BUNDLE`: it holds no PEM certificate
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "nope.pem"]), @r"
     ------- stderr -------
-    error: `nope.pem` is not a usable CA bundle: No such file or directory (os error 2)
+    error: cannot use `nope.pem` as `AWS_CA_BUNDLE`: No such file or directory (os error 2)
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @r"
@@ -109,7 +110,7 @@ fn nobody_answers() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+    hint: nothing is listening on port 1: check the port, or start a server with `modeldepot up`
     [exit status: 6]
     ");
     env.write("m.bin", "weights");
@@ -117,7 +118,7 @@ fn nobody_answers() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+    hint: nothing is listening on port 1: check the port, or start a server with `modeldepot up`
     [exit status: 6]
     ");
 }
@@ -145,7 +146,7 @@ fn a_login_that_the_server_does_not_know() {
     insta::assert_snapshot!(env.run_with(["models"], &wrong), @r"
     ------- stderr -------
     error: `$ENDPOINT` refused to list bucket `models`: SignatureDoesNotMatch
-    hint: the secret key does not fit the access key: check S3_SECRET_KEY (in `.env`, one with `$` or `#` needs '…')
+    hint: the secret key does not fit the access key: check S3_SECRET_KEY; in `.env`, put one with `$` or `#` between single quotes
     [exit status: 5]
     ");
     // Two requests are sent at once, and either may be refused first.
@@ -178,19 +179,19 @@ fn buckets_that_do_not_exist() {
     insta::assert_snapshot!(env.run(["models"]), @r"
     ------- stderr -------
     error: bucket `models` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` creates the buckets
+    hint: correct the name, or create the bucket with `modeldepot init`
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin"]), @r"
     ------- stderr -------
     error: bucket `models` does not exist at `$ENDPOINT`
-    hint: `modeldepot init` creates the buckets
+    hint: correct the name, or create the bucket with `modeldepot init`
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["s3", "ls", "s3://elsewhere"]), @r"
     ------- stderr -------
     error: bucket `elsewhere` does not exist at `$ENDPOINT`
-    hint: `modeldepot s3 mb s3://elsewhere` creates it
+    hint: correct the name, or create the bucket with `modeldepot s3 mb s3://elsewhere`
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["init"]), @r"
@@ -236,26 +237,26 @@ fn nobody_says_anything() {
     insta::assert_snapshot!(env.run(["versions", "m", "--timeout", "300ms"]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; --timeout or S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_TIMEOUT", "200ms")]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; --timeout or S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     drop(listener);
     insta::assert_snapshot!(env.run(["models", "--timeout", "soon"]), @r"
     ------- stderr -------
-    error: `soon` is not a time for `S3_TIMEOUT`: write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`
+    error: `soon` is not a time for `--timeout`: write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_CONNECT_TIMEOUT", "0")]), @r"
     ------- stderr -------
     error: `0` is not a time for `S3_CONNECT_TIMEOUT`: write a whole number and a unit between `1ms` and `1h`: `20s`, `500ms`, `2m`
-    hint: it comes from `S3_CONNECT_TIMEOUT` in the environment
+    hint: it is set in the environment
     [exit status: 2]
     ");
 }

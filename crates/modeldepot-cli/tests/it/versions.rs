@@ -139,9 +139,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     assert_eq!(env.keys(), before);
     insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
     ------- stderr -------
-    error: invalid value 'plant_classifier' for '<MODEL@VERSION>': specify an exact version to delete: `plant_classifier@VERSION`
-
-    For more information, try '--help'.
+    error: invalid value `plant_classifier` for `MODEL@VERSION`: specify an exact version to delete: `plant_classifier@VERSION`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
@@ -186,25 +184,19 @@ fn presigned_urls() {
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier@2", "--put"]), @r"
     ------- stderr -------
-    error: the following required arguments were not provided:
-      --file <PATH>
-
-    Usage: modeldepot url --file <PATH> --put <MODEL[@VERSION]>
-
-    For more information, try '--help'.
+    error: `--file PATH` is missing
+    hint: `modeldepot url --help` shows its arguments and options, with examples
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "8d"]), @r"
     ------- stderr -------
-    error: a presigned URL cannot be valid for 691200 seconds
+    error: a presigned URL cannot be valid for 8d
     hint: --expires takes 1s to 7d
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["url", "plant_classifier", "--expires", "1w"]), @r"
     ------- stderr -------
-    error: invalid value '1w' for '--expires <TIME>': use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
-
-    For more information, try '--help'.
+    error: invalid value `1w` for `--expires`: use a whole number and a unit: `90s`, `15m`, `1h`, `7d`
     [exit status: 2]
     ");
 }

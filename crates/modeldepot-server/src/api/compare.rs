@@ -1,10 +1,10 @@
 //! Several versions of a model side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use modeldepot::{Description, StoredFile};
+use modeldepot::Description;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,7 @@ use super::extract::{Path, Query};
 use super::problems::Problems;
 use super::versions::File;
 use crate::auth::Reader;
-use crate::catalog::comparison::{MOST, alike};
+use crate::catalog::comparison::MOST;
 use crate::problem::{Problem, Result};
 use crate::state::App;
 
@@ -99,19 +99,16 @@ pub(crate) async fn compare(
 
 impl Comparison {
     fn of(found: &[Arc<Description>]) -> Comparison {
-        let names: BTreeSet<&String> = found.iter().flat_map(|version| version.manifest.metadata.keys()).collect();
-        let metadata = names.into_iter().map(|name| {
-            let values = found.iter().map(|version| version.manifest.metadata.get(name));
-            let metric = values.clone().flatten().all(Value::is_number);
-            let values: Vec<Value> = values.map(|value| value.cloned().unwrap_or_default()).collect();
-            (name.clone(), Entry { differs: values.windows(2).any(|two| two[0] != two[1]), metric, values })
+        let versions: Vec<&Description> = found.iter().map(|version| &**version).collect();
+        let compared = modeldepot::Comparison::of(&versions);
+        let metadata = compared.metadata.iter().map(|field| {
+            let metric = field.values.iter().flatten().all(|value| value.is_number());
+            let values = field.values.iter().map(|value| value.cloned().unwrap_or_default()).collect();
+            (field.name.to_owned(), Entry { differs: field.differs(), metric, values })
         });
-        let paths: BTreeSet<_> = found.iter().flat_map(|version| version.files.iter().map(|file| &file.path)).collect();
-        let files = paths.into_iter().map(|path| {
-            let files: Vec<Option<&StoredFile>> =
-                found.iter().map(|version| version.files.iter().find(|file| file.path == *path)).collect();
-            let differs = files.windows(2).any(|two| !alike(two[0], two[1]));
-            (path.to_string(), Files { files: files.into_iter().map(|file| file.map(File::from)).collect(), differs })
+        let files = compared.files.iter().map(|file| {
+            let files = file.files.iter().map(|file| file.map(File::from)).collect();
+            (file.path.to_string(), Files { files, differs: file.differs() })
         });
         Comparison {
             model: found.first().map(|version| version.manifest.model_name.to_string()).unwrap_or_default(),

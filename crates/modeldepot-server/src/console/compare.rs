@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use maud::{Markup, html};
 use modeldepot::history::History;
-use modeldepot::{Description, Selector, StoredFile, units};
+use modeldepot::{Comparison, Description, Selector, StoredFile, units};
 
 use super::asked::Asked;
 use super::curves::{Named, charts, one};
@@ -15,7 +15,7 @@ use super::shown::{flat, number, short, shown, value};
 use super::visitor::Visitor;
 use super::when::when;
 use super::{Svg, href, metric};
-use crate::catalog::comparison::{MOST, alike};
+use crate::catalog::comparison::MOST;
 use crate::problem::Problem;
 use crate::state::App;
 
@@ -281,11 +281,7 @@ fn best(name: &str, numbers: &[Option<f64>]) -> Option<usize> {
     numbers.iter().enumerate().all(stands_out).then_some(best)
 }
 
-fn files<'c>(columns: &'c [Column]) -> Vec<Line> {
-    let mut paths: Vec<&str> =
-        columns.iter().flat_map(|column| column.found.files.iter().map(|file| file.path.as_str())).collect();
-    paths.sort_unstable();
-    paths.dedup();
+fn files(columns: &[Column]) -> Vec<Line> {
     let cell = |file: &StoredFile| {
         let digest = match (&file.blake3, &file.md5) {
             (Some(blake3), _) => format!("BLAKE3 {}…", &blake3.to_string()[..12]),
@@ -294,11 +290,12 @@ fn files<'c>(columns: &'c [Column]) -> Vec<Line> {
         };
         format!("{} · {digest}", units::size(file.size))
     };
-    let lines = paths.into_iter().take(500).map(|path| {
-        let at = |column: &'c Column| column.found.files.iter().find(|file| file.path.as_str() == path);
-        let found: Vec<Option<&StoredFile>> = columns.iter().map(at).collect();
-        let differs = found.windows(2).any(|pair| !alike(pair[0], pair[1]));
-        Line { name: shown(path), cells: found.into_iter().map(|file| file.map(cell)).collect(), differs, best: None }
+    let versions: Vec<&Description> = columns.iter().map(|column| &*column.found).collect();
+    let lines = Comparison::of(&versions).files.into_iter().take(500).map(|file| Line {
+        name: shown(file.path.as_str()),
+        differs: file.differs(),
+        cells: file.files.into_iter().map(|file| file.map(cell)).collect(),
+        best: None,
     });
     lines.collect()
 }

@@ -142,7 +142,7 @@ async fn a_deleted_version_is_gone_at_once_and_its_name_retired() {
     place.get("/api/v1/models/plants/versions").await.is(404);
     assert_eq!(place.get("/api/v1/models").await.json(), json!({"models": []}));
     let refused = place.send(Method::PUT, &format!("{path}/files/m"), &[], b"x").await.is(409).json();
-    assert!(refused["detail"].as_str().unwrap().contains("was removed"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("was deleted"), "{refused}");
 }
 
 /// A request that reads takes `latest` for the latest version; none publishes under that name, and a delete takes every

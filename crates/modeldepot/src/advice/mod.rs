@@ -163,6 +163,13 @@ pub enum Advice {
     // The settings of the server.
     /// Set the endpoint to this address.
     SetEndpoint(String),
+    /// Name the bucket by its own setting, not in the endpoint.
+    NameBucket {
+        /// The endpoint without the bucket, if it is known.
+        endpoint: Option<String>,
+        /// The bucket.
+        bucket: String,
+    },
     /// Correct an endpoint that cannot be right.
     CorrectEndpoint(EndpointMistake),
     /// Check the name of the host in the endpoint.
@@ -172,7 +179,10 @@ pub enum Advice {
     /// Check that the port is an S3 server's and that no proxy is in between; a setting says how long to wait.
     CheckPort,
     /// Start a server on this machine, or check the port.
-    StartServer,
+    StartServer {
+        /// The port of the endpoint.
+        port: u16,
+    },
     /// Set the endpoint to the S3 server behind a service of modeldepot.
     UseServerOfService,
     /// Address buckets in the path: in the host, no name server knows the name.

@@ -7,7 +7,9 @@ use super::{Advice, EndpointMistake, KeyOrigin, NearestVersion, disk, note};
 use crate::diagnosis::{Stranger, TlsFault};
 #[cfg(feature = "history")]
 use crate::model::history::HistoryError;
+use crate::model::name::BucketName;
 use crate::s3::codes;
+use crate::settings::ENDS_IN_A_BUCKET;
 use crate::store::Obstacle;
 use crate::{Endpoint, Error, ManifestError, Settings, SettingsError, SourceError};
 
@@ -136,6 +138,15 @@ fn source(error: &SourceError) -> Option<Advice> {
 /// Returns what to do about a setting, wherever it was found.
 pub fn setting(error: &SettingsError) -> Option<Advice> {
     match error {
+        SettingsError::Endpoint { text, reason, .. } if *reason == ENDS_IN_A_BUCKET => {
+            let (endpoint, bucket) = text.trim_end_matches('/').rsplit_once('/')?;
+            Some(Advice::NameBucket { endpoint: Some(endpoint.to_owned()), bucket: bucket.to_owned() })
+        }
+        SettingsError::Endpoint { text, .. } if text.starts_with("s3://") => {
+            let bucket = text.trim_start_matches("s3://").split('/').next().unwrap_or_default();
+            bucket.parse::<BucketName>().ok()?;
+            Some(Advice::NameBucket { endpoint: None, bucket: bucket.to_owned() })
+        }
         SettingsError::Endpoint { text, .. } if format!("http://{text}").parse::<Endpoint>().is_ok() => {
             Some(Advice::DidYouMean(format!("http://{text}")))
         }

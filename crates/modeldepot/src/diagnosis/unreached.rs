@@ -67,13 +67,17 @@ impl Unreached {
     /// Returns what to do about an endpoint that is not reached.
     pub fn advice(&self, endpoint: &str) -> Advice {
         let is_loopback = endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_loopback());
-        let own = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let url = Url::parse(endpoint).ok();
+        let own = url.as_ref().and_then(|url| url.host_str()).unwrap_or_default().to_owned();
         match self {
             Unreached::UnknownHost { host } if *host != own && host.ends_with(&format!(".{own}")) => {
                 return Advice::UsePathStyle;
             }
             Unreached::UnknownHost { .. } => return Advice::CheckHost,
-            Unreached::Refused if is_loopback => return Advice::StartServer,
+            Unreached::Refused if is_loopback => {
+                let port = url.and_then(|url| url.port_or_known_default()).unwrap_or_default();
+                return Advice::StartServer { port };
+            }
             Unreached::Other => return Advice::CheckEndpoint,
             Unreached::Refused => note!(
                 "the machine is there, and nothing listens on that port: is the server running, and the port right?"
@@ -100,7 +104,7 @@ mod tests {
     fn a_server_is_started_on_this_machine_only() {
         let (here, there) = ("http://localhost:9000", "http://192.0.2.7:9000");
         let advice = |kind, endpoint| Unreached::kind(kind).advice(endpoint);
-        assert_eq!(advice(io::ErrorKind::ConnectionRefused, here), Advice::StartServer);
+        assert_eq!(advice(io::ErrorKind::ConnectionRefused, here), Advice::StartServer { port: 9000 });
         for kind in [
             io::ErrorKind::ConnectionRefused,
             io::ErrorKind::TimedOut,
@@ -109,7 +113,7 @@ mod tests {
             io::ErrorKind::ConnectionReset,
             io::ErrorKind::Other,
         ] {
-            assert_ne!(advice(kind, there), Advice::StartServer, "{kind}");
+            assert!(!matches!(advice(kind, there), Advice::StartServer { .. }), "{kind}");
         }
         let note = |kind| match advice(kind, there) {
             Advice::Note(note) => note.to_string(),

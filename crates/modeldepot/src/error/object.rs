@@ -67,6 +67,10 @@ impl Error {
             Error::Denied { endpoint, code, .. } if code == "AccessDenied" || code == "AllAccessDisabled" => {
                 Error::read_only_key(bucket, &endpoint, &code)
             }
+            // The object is one of ours, of which nobody has heard.
+            Error::Denied { endpoint, code, .. } => {
+                Error::Denied { action: format!("write to bucket `{bucket}`"), endpoint, code }
+            }
             other => other,
         }
     }

@@ -43,6 +43,14 @@ impl From<SettingsError> for Error {
     }
 }
 
+/// Returns a lifetime in the largest unit that it is a whole number of: `30d`.
+fn whole(seconds: u64) -> String {
+    let units = [(86_400, 'd'), (3600, 'h'), (60, 'm')];
+    let unit = units.into_iter().find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length));
+    let (length, unit) = unit.unwrap_or((1, 's'));
+    format!("{}{unit}", seconds / length)
+}
+
 impl Error {
     /// A training history that cannot be read.
     #[cfg(feature = "history")]
@@ -56,7 +64,7 @@ impl Error {
 
     /// A presigned URL was asked for with a lifetime that S3 does not allow.
     pub(crate) fn expiry(seconds: u64) -> Error {
-        invalid(format!("a presigned URL cannot be valid for {seconds} seconds")).advise(Advice::ChangeLifetime).into()
+        invalid(format!("a presigned URL cannot be valid for {}", whole(seconds))).advise(Advice::ChangeLifetime).into()
     }
 
     /// A presigned PUT was asked for without naming the version and the file that it would write.

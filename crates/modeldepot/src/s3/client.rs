@@ -160,7 +160,7 @@ impl S3Client {
         let clock = Clock::default();
         Ok(S3Client {
             sdk: Arc::new(connect::connect(settings, &clock).await?),
-            limits: Limits::new(),
+            limits: Limits::new(settings.limit_rate),
             crc64: Arc::new(AtomicBool::new(true)),
             place: Arc::new(place),
             clock,

@@ -10,6 +10,9 @@ use crate::settings::{Proxies, Proxy, ProxyError};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What is wrong with an endpoint such as `http://localhost:9000/models`.
+pub(crate) const ENDS_IN_A_BUCKET: &str = "it ends with the name of a bucket";
+
 /// The default address of the service.
 const DEFAULT_ENDPOINT: &str = "http://localhost:9000";
 
@@ -206,7 +209,7 @@ fn buckets(variable: &impl Fn(&str) -> Option<String>, endpoint: Option<&Endpoin
         return Err(SettingsError::Endpoint {
             setting: names.into_iter().find(set).unwrap_or("S3_ENDPOINT"),
             text: endpoint.to_string(),
-            reason: "it ends in a bucket, which is a setting of its own",
+            reason: ENDS_IN_A_BUCKET,
         });
     }
     Ok(buckets)

@@ -41,14 +41,37 @@ pub struct GcPlan {
     pub uploads: Vec<UnfinishedUpload>,
     /// Leases of dead pushes, locks of dead gc runs and leftovers of probes.
     pub records: Vec<ListedObject>,
-    /// Number of objects and uploads that are not removed yet: younger than the grace period, or of a live push.
-    pub young: usize,
+    /// Objects and uploads that are not removed yet.
+    pub kept: Vec<Kept>,
     /// Objects under unpublished or deleted versions that modeldepot did not create, as far as is known. Never touched.
     pub foreign: Vec<Orphans>,
     /// Unfinished multipart uploads that no record names. Never touched.
     pub foreign_uploads: Vec<UnfinishedUpload>,
     /// Keys that do not match modeldepot's layout. Never touched.
     pub unknown: Vec<String>,
+}
+
+/// An object or upload that gc does not remove yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// Its key.
+    pub key: String,
+    /// Why it is kept.
+    pub why: KeptWhy,
+    /// When a later run may remove it, by the server's clock; `None` if the server does not say when it was written.
+    pub until: Option<OffsetDateTime>,
+}
+
+/// Why gc does not remove something yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptWhy {
+    /// A push of its version may be in progress. It renews its lease, so this may last longer.
+    Push,
+    /// It, or another object of its version, is younger than the grace period.
+    Grace,
+    /// It is a record whose writer may be at work for 10 minutes, whatever the grace period.
+    Record,
 }
 
 /// The remaining objects of a version.
@@ -95,6 +118,10 @@ impl GcPlan {
     pub fn is_empty(&self) -> bool {
         self.abandoned.is_empty() && self.deleted.is_empty() && self.uploads.is_empty() && self.records.is_empty()
     }
+
+    fn keep(&mut self, keys: impl IntoIterator<Item = String>, why: KeptWhy, until: Option<OffsetDateTime>) {
+        self.kept.extend(keys.into_iter().map(|key| Kept { key, why, until }));
+    }
 }
 
 /// Truncates to seconds: a listing may have finer times than a HEAD.
@@ -115,6 +142,9 @@ impl ModelStorage {
         let uploads = self.depot.list_multipart_uploads(&self.bucket, "").await?;
         let grace = grace.max(Duration::ZERO).unsigned_abs();
         let old = &|time: Option<OffsetDateTime>| decide::is_old(age(time, now), grace);
+        let after = |time: Option<OffsetDateTime>, wait: std::time::Duration| {
+            time?.checked_add(Duration::try_from(wait).unwrap_or(Duration::MAX))
+        };
         let of_model = |key: &str| model.is_some_and(|model| key.starts_with(&model_prefix(model)));
         let exists = objects.iter().map(|object| &object.key).chain(uploads.iter().map(|upload| &upload.key));
         let exists = exists.into_iter().any(|key| of_model(key));
@@ -134,15 +164,28 @@ impl ModelStorage {
         }
         for (of, mut traces) in versions {
             let listed = traces.listed(now);
-            let alive = listed.alive;
+            let alive = listed.alive.then(|| after(traces.last_lease(), decide::STALE_AFTER));
             let uploads = unfinished.remove(&of).unwrap_or_default();
-            let kept = self.plan_uploads(&of.0, &of.1, &traces.uploads, uploads, alive, old, &mut plan).await?;
+            let kept = self
+                .plan_uploads(
+                    &of.0,
+                    &of.1,
+                    &traces.uploads,
+                    uploads,
+                    alive,
+                    (old, &|begun| after(begun, grace)),
+                    &mut plan,
+                )
+                .await?;
             let (model, version) = of;
             // Whether leases and upload records are still needed to show which push the files belong to.
             let mut evidence = false;
             match decide::fate(listed) {
                 Fate::Stays => {}
-                Fate::Young => plan.young += traces.objects.len(),
+                Fate::Young => {
+                    let keys = traces.take_objects().into_iter().map(|object| object.key);
+                    plan.keep(keys, KeptWhy::Push, alive.flatten());
+                }
                 Fate::Deleted => {
                     let tombstone = self.tombstone(&model, &version).await?.unwrap_or_default();
                     let (own, foreign) = self
@@ -159,7 +202,12 @@ impl ModelStorage {
                     let own: Vec<_> = own.into_iter().map(|(_, object)| object).collect();
                     match decide::orphans(failed, own.iter().all(|object| old(object.modified))) {
                         OrphansFate::Keep => Orphans::add(&mut plan.without_manifest, &model, &version, own),
-                        OrphansFate::Young => plan.young += own.len(),
+                        OrphansFate::Young => {
+                            // All are removed together, when the youngest is old enough.
+                            let times: Option<Vec<_>> = own.iter().map(|object| object.modified).collect();
+                            let until = after(times.and_then(|times| times.into_iter().max()), grace);
+                            plan.keep(own.into_iter().map(|object| object.key), KeptWhy::Grace, until);
+                        }
                         OrphansFate::Remove => Orphans::add(&mut plan.abandoned, &model, &version, own),
                     }
                 }
@@ -169,14 +217,19 @@ impl ModelStorage {
         for record in records {
             match decide::is_dead(age(record.modified, now), grace) {
                 true => plan.records.push(record),
-                false => plan.young += 1,
+                false => {
+                    let why = if old(record.modified) { KeptWhy::Record } else { KeptWhy::Grace };
+                    let until = after(record.modified, grace.max(decide::STALE_AFTER));
+                    plan.keep([record.key], why, until);
+                }
             }
         }
         Ok(plan)
     }
 
     /// Divides the unfinished uploads of a version into those that its records name and foreign ones. Returns true when
-    /// the records must be kept: an upload that one of them names is younger than the grace period, or in use.
+    /// the records must be kept: an upload that one of them names is younger than the grace period, or in use. `alive` says
+    /// until when a push may be in progress, as far as is known.
     #[allow(clippy::too_many_arguments, reason = "it is one step of the plan")]
     async fn plan_uploads(
         &self,
@@ -184,11 +237,14 @@ impl ModelStorage {
         version: &Version,
         records: &[ListedObject],
         uploads: Vec<UnfinishedUpload>,
-        alive: bool,
-        old: impl Fn(Option<OffsetDateTime>) -> bool,
+        alive: Option<Option<OffsetDateTime>>,
+        (old, after_grace): (
+            &impl Fn(Option<OffsetDateTime>) -> bool,
+            &impl Fn(Option<OffsetDateTime>) -> Option<OffsetDateTime>,
+        ),
         plan: &mut GcPlan,
     ) -> Result<bool> {
-        let mut kept = alive;
+        let mut kept = alive.is_some();
         if uploads.is_empty() {
             return Ok(kept);
         }
@@ -201,8 +257,10 @@ impl ModelStorage {
             let named = |path| announced.iter().any(|record: &Record| record.names(path, &upload.upload_id));
             if !upload.key.strip_prefix(&prefix).is_some_and(named) {
                 plan.foreign_uploads.push(upload);
-            } else if alive || !old(upload.begun) {
-                plan.young += 1;
+            } else if let Some(until) = alive {
+                plan.keep([upload.key], KeptWhy::Push, until);
+            } else if !old(upload.begun) {
+                plan.keep([upload.key], KeptWhy::Grace, after_grace(upload.begun));
                 kept = true;
             } else {
                 plan.uploads.push(upload);

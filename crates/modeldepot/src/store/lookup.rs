@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::ModelStorage;
-use crate::advice::similar;
 use super::file_counts::LONGEST;
+use crate::advice::similar;
 use crate::error::{Error, Result};
 use crate::model::key::{foreign_prefix, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::name::{ModelName, Selector, Version};

@@ -1,6 +1,7 @@
 //! Models in a bucket: the operations that every front end shares.
 
 mod capability;
+mod comparison;
 mod counts;
 mod decide;
 mod delete;
@@ -35,10 +36,11 @@ use crate::settings::Settings;
 use crate::{Error, Manifest, ManifestError};
 
 pub use capability::Probed;
+pub use comparison::{ComparedField, ComparedFile, Comparison};
 pub use delete::Deleted;
 pub use direct::{DirectUpload, Offer, OfferedFile};
 pub use fsck::{Fault, FsckReport};
-pub use gc::{Collected, GcPlan, Orphans};
+pub use gc::{Collected, GcPlan, Kept, KeptWhy, Orphans};
 pub use guard::Change;
 #[cfg(feature = "internals")]
 pub(crate) use lookup::survey;

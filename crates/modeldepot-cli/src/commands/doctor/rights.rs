@@ -22,6 +22,14 @@ pub(super) fn scratch() -> String {
     format!(".depot/doctor/{}", Uuid::new_v4())
 }
 
+/// Returns the commands that need a read permission.
+fn needed(action: &str) -> &'static str {
+    match action {
+        "s3:ListBucket" => "all commands need it, except a pull, show or verify of an exact version",
+        _ => "all commands that read need it",
+    }
+}
+
 /// Runs the checks that only read. Without an object to read, read permission cannot always be determined.
 pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
     let (client, bucket) = (&service.client, &service.settings.buckets.models);
@@ -29,7 +37,7 @@ pub(super) async fn reading(service: &Service, mut tell: impl FnMut(Line)) {
         Ok(()) => Line::good(check, action, "allowed"),
         Err(Error::Depot(Depot::Denied { code, .. })) => {
             Line::bad(check, ErrorKind::Denied, action, format!("denied ({code})"))
-                .change(format!("every command needs it; ask for a policy that allows {action}"))
+                .change(format!("{}; ask for a policy that allows {action}", needed(action)))
         }
         Err(error) => Line::failed(check, action, error, &service.settings),
     };
@@ -79,7 +87,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
     };
     let listed = within(client, "list", client.list_objects(bucket, key)).await.map(drop);
     let lists = listed.is_ok();
-    tell(told("may list", "s3:ListBucket", "every command needs it", listed));
+    tell(told("may list", "s3:ListBucket", needed("s3:ListBucket"), listed));
 
     let put = within(client, "store", client.put_small(bucket, key, BODY.into(), "text/plain")).await;
     let wrote = put.is_ok();
@@ -91,7 +99,7 @@ pub(super) async fn rights(service: &Service, key: &str, mut tell: impl FnMut(Li
         if cannot_tell(&done) {
             return Line::note(check, "s3:GetObject", "unknown without an object to read or the permission to list");
         }
-        told(check, "s3:GetObject", "every command needs it", done)
+        told(check, "s3:GetObject", needed("s3:GetObject"), done)
     };
     let got = within(client, "read", client.get_small(bucket, key, 1024)).await.and_then(|got| match got {
         Some(bytes) if bytes != BODY => Err(Error::Untrue("the object came back with different content".to_owned())),

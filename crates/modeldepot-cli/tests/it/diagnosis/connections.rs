@@ -58,7 +58,7 @@ fn no_connection_and_no_answer() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: Connection refused (os error 111)
-    hint: nothing listens there: `modeldepot up` starts a server; or is the port in S3_ENDPOINT another one?
+    hint: nothing is listening on port 1: check the port, or start a server with `modeldepot up`
     [exit status: 6]
     ");
     insta::assert_snapshot!(run("http://no-such-host.invalid:9000", &[]), @r"
@@ -78,13 +78,13 @@ fn no_connection_and_no_answer() {
     insta::assert_snapshot!(run(&peers::silent().url("http"), &["--timeout", "300ms"]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; --timeout or S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
     insta::assert_snapshot!(run(&peers::silent().url("https"), &["--timeout", "300ms"]), @r"
     ------- stderr -------
     error: `$ENDPOINT` did not answer within [TIME] when asked to list bucket `models`
-    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; S3_TIMEOUT sets how long to wait
+    hint: is this the port of an S3 server, and is there a proxy in between? `modeldepot doctor` checks; --timeout or S3_TIMEOUT sets how long to wait
     [exit status: 6]
     ");
 }

@@ -49,6 +49,8 @@ use std::rc::Rc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::units;
+
 use self::assemble::assemble;
 use self::bookkeeping::is_bookkeeping;
 pub use self::error::HistoryError;
@@ -280,7 +282,7 @@ impl History {
                     Better::Lower => "lowest",
                 };
                 let ties = if ties > 0 { format!(", the first of {}", ties + 1) } else { String::new() };
-                format!("best {word} {} by {metric} {value} ({most}{ties})", epoch.epoch)
+                format!("best {word} {} by {metric} {} ({most}{ties})", epoch.epoch, units::number(value))
             }
             None => {
                 let known: BTreeSet<&str> =

@@ -1,5 +1,6 @@
 //! How files are cut into parts, and how many of them are under way.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,6 +50,14 @@ pub(in crate::s3) fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..size.div_ceil(part)).map(move |n| (n * part, part.min(size - n * part)))
 }
 
+/// Returns how many parts are sent at once under a limit: so few that each is done within seconds. Only a whole part
+/// counts as progress, and only whole parts are kept when a push is interrupted.
+fn parts_at_once(rate: NonZeroU64) -> usize {
+    const SECONDS: u64 = 4;
+    let parts = rate.get().saturating_mul(SECONDS) / SMALLEST;
+    usize::try_from(parts).unwrap_or(usize::MAX).clamp(1, 64)
+}
+
 /// The limits that all transfers of one client share.
 #[derive(Clone, Debug)]
 pub(in crate::s3) struct Limits {
@@ -67,10 +76,13 @@ pub(in crate::s3) struct Limits {
 pub(in crate::s3) type Local = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 impl Limits {
-    pub(in crate::s3) fn new() -> Self {
+    /// Returns the limits for transfers of at most `rate` bytes per second.
+    pub(in crate::s3) fn new(rate: Option<NonZeroU64>) -> Self {
         // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
         let most = |at_once: usize| at_once.min(descriptors() / 8);
-        let (up, down) = (Concurrency::new(2, most(6), most(64)), Concurrency::new(2, most(6), most(32)));
+        let parts = rate.map_or(64, parts_at_once);
+        let up = Concurrency::new(parts.min(2), most(parts.min(6)), most(parts));
+        let down = Concurrency::new(2, most(6), most(32));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let local = Arc::new(Semaphore::new(cores));
         Self { pool: Pool::new(), up, whole: Concurrency::new(4, most(FILES), most(2 * FILES)), down, local }
@@ -89,6 +101,12 @@ impl Limits {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_low_limit_sends_few_parts_at_once() {
+        let at_once = |rate| parts_at_once(NonZeroU64::new(rate).unwrap());
+        assert_eq!([1, 2_000_000, 5_000_000, 20_000_000, u64::MAX].map(at_once), [1, 1, 2, 9, 64]);
+    }
 
     #[test]
     fn small_files_have_small_parts_and_huge_ones_fit_the_limit() {

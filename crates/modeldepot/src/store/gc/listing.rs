@@ -105,6 +105,11 @@ impl Traces {
         }
     }
 
+    /// Returns when a lease of the version was last renewed; none where that is unknown.
+    pub(super) fn last_lease(&self) -> Option<OffsetDateTime> {
+        self.leases.iter().map(|lease| lease.modified).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
     /// Takes the objects out.
     pub(super) fn take_objects(&mut self) -> Vec<ListedObject> {
         std::mem::take(&mut self.objects)

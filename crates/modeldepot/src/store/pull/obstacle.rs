@@ -55,7 +55,10 @@ impl ObstacleKind {
     /// Returns the wording for one obstacle, or several.
     fn phrase(self, several: bool) -> &'static str {
         let (one, many) = match self {
-            ObstacleKind::File => ("is not from an earlier pull", "are not from an earlier pull"),
+            ObstacleKind::File => (
+                "is not from an earlier pull, or was changed since",
+                "are not from an earlier pull, or were changed since",
+            ),
             ObstacleKind::OtherUser => ("may be another user's", "may be another user's"),
             ObstacleKind::Manifest => ("was not written by modeldepot", "were not written by modeldepot"),
             ObstacleKind::Link => ("is a symbolic link", "are symbolic links"),
