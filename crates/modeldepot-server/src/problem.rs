@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
     /// What to do next for a visitor of the console, where that differs.
-    pub(crate) page_hint: Option<String>,
+    pub(crate) page_hint: Option<Box<str>>,
     /// Whether an unknown token was presented: a guess, unlike an expired one.
     guessed: bool,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -183,7 +183,12 @@ impl From<&modeldepot::Error> for Problem {
             }
             _ => Problem::new(error.kind(), error.to_string()),
         };
-        Problem { causes: causes(error), hint: suggested(error), page_hint: page_hint(error), ..problem }
+        Problem {
+            causes: causes(error),
+            hint: suggested(error),
+            page_hint: page_hint(error).map(String::into_boxed_str),
+            ..problem
+        }
     }
 }
 

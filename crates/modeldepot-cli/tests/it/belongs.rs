@@ -164,6 +164,7 @@ fn patterns_are_those_of_gitignore() {
     model file: m.bin
     excluded 6 files: 1 excluded, 2 hidden, 1 possible secret, 2 modeldepot files; --dry-run lists them
     published 8 files, 61 B in [TIME]
+    warning: `m@latest` is still `[VERSION]`, which sorts after `9`
     [exit status: 0]
     ");
     assert!(!env.keys().iter().any(|key| key.starts_with("m/v9/{")), "{:?}", env.keys());

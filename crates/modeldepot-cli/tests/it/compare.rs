@@ -97,7 +97,7 @@ fn versions_that_do_not_exist() {
     insta::assert_snapshot!(env.run(["compare", "m@1.0", "3.0"]), @r"
     ------- stderr -------
     error: version `3.0` of `m` does not exist
-    hint: there is `m@1.0`; `modeldepot versions m` lists all
+    hint: there is `m@2.0`; `modeldepot versions m` lists all
     [exit status: 3]
     ");
     insta::assert_snapshot!(env.run(["compare", "ghost@1.0", "m@1.0"]), @r"

@@ -47,7 +47,7 @@ fn errors() {
     "#);
     insta::assert_snapshot!(env.run(["models", "--json", "--ca-bundle", "nope.pem"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"invalid","message":"cannot use `nope.pem` as `AWS_CA_BUNDLE`: No such file or directory (os error 2)","causes":[],"hint":null,"exit":2}}
+    {"error":{"kind":"invalid","message":"`nope.pem` is not a usable CA bundle (`AWS_CA_BUNDLE`): No such file or directory (os error 2)","causes":[],"hint":null,"exit":2}}
     [exit status: 2]
     "#);
     let absent = env.run(["s3", "exists", "s3://models/x", "--json"]);

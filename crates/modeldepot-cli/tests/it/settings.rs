@@ -80,12 +80,12 @@ fn settings_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "not.pem"]), @r"
     ------- stderr -------
-    error: cannot use `not.pem` as `AWS_CA_BUNDLE`: it holds no PEM certificate
+    error: `not.pem` is not a usable CA bundle (`AWS_CA_BUNDLE`): it holds no PEM certificate
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["models", "--ca-bundle", "nope.pem"]), @r"
     ------- stderr -------
-    error: cannot use `nope.pem` as `AWS_CA_BUNDLE`: No such file or directory (os error 2)
+    error: `nope.pem` is not a usable CA bundle (`AWS_CA_BUNDLE`): No such file or directory (os error 2)
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run_with(["models"], &[("S3_ADDRESSING", "sideways")]), @r"

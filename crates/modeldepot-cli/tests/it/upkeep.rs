@@ -165,7 +165,7 @@ fn fsck_finds_every_damage() {
         caused by: it is not a manifest
         caused by: EOF while parsing a value at line 1 column 15
     ✗ m@4: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
-    4 of 5 versions damaged; 7 files, 35 B read in [TIME]
+    4 of 5 versions damaged; 7 files, 37 B read in [TIME]
     ------- stderr -------
     error: 4 faults found
     hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`

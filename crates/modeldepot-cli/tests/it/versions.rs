@@ -244,7 +244,7 @@ fn a_push_says_what_may_not_be_expected_of_it() {
     let still = "`plant_classifier@latest` is still `1.10.0`, which sorts after `1.1.0`";
     let said = ["warning: the model file `zero.pth` is empty", still, "[exit status: 0]"];
     says(&env, &["push", "plant_classifier", "zero.pth", "--version", "1.1.0"], &said);
-    says(&env, &["s3", "rm", "s3://models/nope"], &["s3://models/nope did not exist"]);
+    says(&env, &["s3", "rm", "s3://models/nope"], &["nothing to delete: s3://models/nope does not exist"]);
 }
 
 #[test]

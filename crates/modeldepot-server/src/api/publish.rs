@@ -304,7 +304,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response> {
     let (model, version, path) = of.parse()?;
-    let version = new_version(&model, &version)?;
+    let version = new_version(&model, version)?;
     if headers.contains_key(HeaderName::from_static("content-range")) {
         return Err(
             Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")

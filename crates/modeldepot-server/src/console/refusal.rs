@@ -73,7 +73,7 @@ pub(super) fn notice(problem: &Problem) -> Markup {
         div.notice.bad role="alert" {
             p { (with_code(&problem.detail)) }
             @for cause in &problem.causes { p.muted { "caused by: " (shown(cause)) } }
-            @if let Some(hint) = problem.page_hint.as_ref().or(problem.hint.as_ref()) { p { b { "What to do: " } (with_code(hint)) } }
+            @if let Some(hint) = problem.page_hint.as_deref().or(problem.hint.as_deref()) { p { b { "What to do: " } (with_code(hint)) } }
         }
     }
 }

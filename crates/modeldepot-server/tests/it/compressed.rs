@@ -89,7 +89,8 @@ async fn an_encoding_that_nobody_can_give_changes_no_answer_and_hides_no_refusal
     place.push("m", "1", &[("f", b"0123456789")], json!({"note": "a word and another. ".repeat(200)})).await;
     let (version, file) = ("/api/v1/models/m/versions/1", "/api/v1/models/m/versions/1/files/f");
     let known = place.send(Method::GET, file, &[("authorization", &all)], b"").await.is(200).header("etag").to_owned();
-    let cases: &[(u16, &str, &str, &[(&str, &str)])] = &[
+    type Case<'c> = (u16, &'c str, &'c str, &'c [(&'c str, &'c str)]);
+    let cases: &[Case<'_>] = &[
         (200, "/healthz", "", &[]),
         (200, "/login", "", &[]),
         (200, version, &all, &[]),

@@ -34,7 +34,7 @@ async fn what_is_published_and_deleted_elsewhere_shows() {
     let version = "2".parse().unwrap();
     place.get("/api/v1/models/m/versions/2").await.is(200);
     place.storage.delete(&"m".parse().unwrap(), &version).await.unwrap();
-    until(&place, "/api/v1/models/m/versions/2", |answer| answer.status == 404).await;
+    until(&place, "/api/v1/models/m/versions/2", |answer| answer.status == 410).await;
     until(&place, VERSIONS, |answer| answer.json()["of"] == 1).await;
 }
 

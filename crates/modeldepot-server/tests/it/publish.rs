@@ -136,7 +136,7 @@ async fn a_deleted_version_is_gone_at_once_and_its_name_retired() {
     place.send(Method::DELETE, &format!("{VERSIONS}/latest"), &[], b"").await.is(400);
     let deleted = place.send(Method::DELETE, &path, &[], b"").await.is(200).json();
     assert_eq!((&deleted["files"], &deleted["bytes"]), (&json!(1), &json!(1)));
-    place.get(&path).await.is(404);
+    place.get(&path).await.is(410);
     let left = place.get(VERSIONS).await.is(200).json();
     assert_eq!((&left["of"], &left["versions"]), (&json!(0), &json!([])), "it had versions, and has none");
     place.get("/api/v1/models/plants/versions").await.is(404);

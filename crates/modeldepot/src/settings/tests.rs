@@ -87,12 +87,12 @@ fn bad_settings_are_named() {
     .map(|r| r.unwrap_err().to_string())
     .collect();
     assert!(!errors.join("").contains("hush"));
-    insta::assert_snapshot!(errors.join("\n"), @"
+    insta::assert_snapshot!(errors.join("\n"), @r"
     `localhost:9000` is not an endpoint: it must begin with `http://` or `https://`
     `http://…@host:9000` is not an endpoint: credentials do not belong in it
     `…@host` is not an endpoint: it must begin with `http://` or `https://`
-    `http://host:9000/models` is not an endpoint: it ends in a bucket, which is a setting of its own
-    `http://host:9000/data` is not an endpoint: it ends in a bucket, which is a setting of its own
+    `http://host:9000/models` is not an endpoint: it ends with the name of a bucket
+    `http://host:9000/data` is not an endpoint: it ends with the name of a bucket
     `host:9000` is not an endpoint: it must begin with `http://` or `https://`
     `http://host:9000/a?…` is not an endpoint: nothing may follow the path: no `?` and no `#`
     `http://host:9000/a b` is not an endpoint: its path may have letters, digits, `-`, `.`, `_` and `~` between single slashes

@@ -206,7 +206,7 @@ impl ModelStorage {
         }));
         if deep && whole {
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
-            let found = match self.describe(&selector).await.and_then(|found| found.whole().map(|()| found)) {
+            let found = match Box::pin(self.describe(&selector)).await.and_then(|found| found.whole().map(|()| found)) {
                 Ok(found) => found,
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
                     report.faults.push(Fault { model, version, error });
@@ -218,7 +218,7 @@ impl ModelStorage {
                 }
                 Err(error) => return Err(error),
             };
-            let (bytes, errors) = self.verify_each(&found).await?;
+            let (bytes, errors) = Box::pin(self.verify_each(&found)).await?;
             report.bytes += bytes;
             report.faults.extend(errors.into_iter().map(|error| Fault {
                 model: model.clone(),

@@ -84,7 +84,7 @@ impl ModelStorage {
         let model = &selector.model;
         let version = match &selector.version {
             Some(version) => version.clone(),
-            None => self.latest(model).await?,
+            None => Box::pin(self.latest(model)).await?,
         };
         let prefix = version_prefix(model, &version);
         let (manifest, retired, objects) = tokio::join!(
@@ -93,7 +93,7 @@ impl ModelStorage {
             self.depot.list_objects(&self.bucket, &prefix),
         );
         let Some((manifest, record)) = manifest?.filter(|_| !matches!(retired, Ok(true))) else {
-            return Err(self.no_such_version(model, version).await?);
+            return Err(Box::pin(self.no_such_version(model, version)).await?);
         };
         retired?;
         let mut found = Description { manifest, files: Vec::new(), damaged: Vec::new(), listed: true, record };
@@ -112,7 +112,7 @@ impl ModelStorage {
             let (objects, retired) =
                 tokio::try_join!(self.depot.list_objects(&self.bucket, &prefix), self.is_retired(model, &version))?;
             if retired {
-                return Err(self.no_such_version(model, version).await?);
+                return Err(Box::pin(self.no_such_version(model, version)).await?);
             }
             found.compare_with(&prefix, objects);
         }
@@ -140,7 +140,7 @@ impl ModelStorage {
         if self.is_retired(model, &version).await.unwrap_or(false) {
             return Ok(Error::VersionDeleted { model: model.clone(), version });
         }
-        if self.has_lost_its_manifest(model, &version).await.unwrap_or(false) {
+        if Box::pin(self.has_lost_its_manifest(model, &version)).await.unwrap_or(false) {
             return Ok(Error::manifest_missing(model, &version));
         }
         let similar = similar_versions(&version, self.versions(model).await?);

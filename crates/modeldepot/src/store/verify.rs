@@ -43,7 +43,7 @@ impl ModelStorage {
     /// [`Error::Other`] of kind [`crate::ErrorKind::Corrupt`] when files are missing; [`Error::Damaged`] for the first
     /// file that differs from what was published; [`Error::Manifest`] when the manifest cannot be used.
     pub async fn verify(&self, selector: &Selector, progress: &Progress) -> Result<Verified> {
-        let found = self.describe(selector).await?;
+        let found = Box::pin(self.describe(selector)).await?;
         found.whole()?;
         progress.send(Event::Planned { files: found.files.len(), bytes: found.size() });
         // By index: a stream over a borrowing closure would make the whole future `!Send`.

@@ -47,7 +47,7 @@ fn the_other_scheme() {
     insta::assert_snapshot!(shown(&env.run(["models", "--endpoint", &endpoint])), @r"
     ------- stderr -------
     error: `https://127.0.0.1:[PORT]` speaks plain HTTP, not TLS
-    hint: set S3_ENDPOINT=$ENDPOINT
+    hint: pass --endpoint $ENDPOINT
     [exit status: 2]
     ");
 }

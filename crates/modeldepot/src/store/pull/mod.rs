@@ -120,7 +120,7 @@ impl ModelStorage {
     /// [`crate::ErrorKind::Unverified`] for files without a digest, with
     /// [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder cannot be written.
     pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {
-        let found = self.describe(&pull.selector).await?;
+        let found = Box::pin(self.describe(&pull.selector)).await?;
         let main = found.main()?;
         let unverified = found.unverified();
         if pull.require_digests && !unverified.is_empty() {

@@ -182,7 +182,8 @@ impl ModelStorage {
     pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.
-        let (published, later) = tokio::join!(Box::pin(self.push_checked(&push, progress)), self.later_than(&push));
+        let (published, later) =
+            tokio::join!(Box::pin(self.push_checked(&push, progress)), Box::pin(self.later_than(&push)));
         let mut published = published?;
         published.latest = later;
         published.left_out = push.source.left_out().to_vec();
