@@ -27,7 +27,7 @@ pub(crate) fn published_by() -> Result<Option<PublishedBy>, Error> {
     }
 }
 
-/// Like [`published_by`], for callers other than the command line.
+/// Like `published_by`, for callers other than the command line.
 ///
 /// # Errors
 /// [`Failure`](crate::Failure), in the command's words.

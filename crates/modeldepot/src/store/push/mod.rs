@@ -12,6 +12,7 @@ pub(in crate::store) mod commit;
 pub(in crate::store) mod left_out;
 pub(in crate::store) mod links;
 pub(in crate::store) mod patterns;
+#[cfg(feature = "history")]
 mod recognized;
 pub(in crate::store) mod resume;
 pub(in crate::store) mod scan;

@@ -157,11 +157,12 @@ impl Source {
         &self.main
     }
 
+    #[cfg(feature = "history")]
     pub(super) fn set_history(&mut self, path: ArtifactPath) {
         self.history = Some(path);
     }
 
-    /// Returns the path of the training history, if one was named or [recognized](Source::recognize_history).
+    /// Returns the path of the training history, if one was named or recognized.
     pub fn history(&self) -> Option<&ArtifactPath> {
         self.history.as_ref()
     }
