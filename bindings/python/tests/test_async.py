@@ -48,7 +48,7 @@ def test_the_round(storage: ModelStorage, model: Path) -> None:
         path = await depot.download_model("m", local_dir="back")
         assert path == "back/best_model.pth" and Path(path).read_bytes() == model.read_bytes()
         assert (await depot.delete_model_version("m", "0")).files == 1
-        with pytest.raises(NotFoundError, match="version `0` of `m` does not exist"):
+        with pytest.raises(NotFoundError, match="version `0` of `m` was deleted"):
             await depot.describe("m", "0")
         with pytest.raises(InvalidError):
             await depot.upload_model(model, "m", "9", {"x": object()})

@@ -16,6 +16,10 @@ impl Source {
             return None;
         }
         let path = history_file(self.files().iter().map(|file| (&file.path, file.size)))?.clone();
+        // A history that is published as the model itself says nothing about another model.
+        if path == *self.main() {
+            return None;
+        }
         let local = self.files().iter().find(|file| file.path == path)?.local.clone();
         let read = read(&local).and_then(|bytes| {
             History::parse(path.file_name(), &bytes).map_err(|source| Error::history(path.as_str(), source))
