@@ -11,7 +11,7 @@ use modeldepot_server::{Error as Service, TokensError};
 use crate::advice::said;
 use crate::error::Error;
 use crate::origin::Origin;
-use crate::ui::size;
+use modeldepot::units::size;
 
 /// Returns the hint for an error, if there is one worth a line.
 pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String> {
