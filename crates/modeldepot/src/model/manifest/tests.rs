@@ -148,17 +148,17 @@ fn hostile_manifests_are_refused() {
     it is the manifest of `plant_classifier@20251028_181859`
     its model file `plant_classifier/v20251028_181858/../../../etc/passwd` is outside the version
     its model file `other/v1/best_model.pth` is outside the version
-    it is not a manifest: `yesterday` is not a time at line 9 column 5
-    it is not a manifest: `nope1039f61babf7311ee09b3d735920` is not a digest of 16 bytes in hexadecimal at line 6 column 52
+    it is not a manifest: `yesterday` is not a time at line 9 column 1
+    it is not a manifest: `nope1039f61babf7311ee09b3d735920` is not a digest of 16 bytes in hexadecimal at line 6 column 48
     it is written in format 2, newer than the 1 that this program supports
     its model file `best_model.pth` is not among its files
     it lists `best_model.pth` twice
     it lists `a` both as a file and as a folder
     its training history `training_history.json` is not among its files
-    it is not a manifest: the metadata is nested more than 64 levels deep at line 7 column 92
-    it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 172
-    it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 174
-    it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 178
+    it is not a manifest: the metadata is nested more than 64 levels deep at line 7 column 88
+    it is not a manifest: `../evil` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 8 column 168
+    it is not a manifest: `/etc/evil` is not a valid artifact path: it must be relative at line 8 column 170
+    it is not a manifest: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file at line 8 column 174
     the parts that it lists of `best_model.pth` are not those of the file
     ");
 }
