@@ -14,7 +14,7 @@ pub(crate) fn run(report: &mut Report) {
     report.step("features of the library, each alone", || -> Result<(), String> {
         let manifest = fs::read_to_string(root().join(MANIFEST)).map_err(|error| format!("{MANIFEST}: {error}"))?;
         for feature in std::iter::once("").chain(names(&manifest)) {
-            // Code that only tests use would not be missed with `test` alone.
+            // With `test` alone, code that only tests use would not be reported as unused.
             for profile in ["dev", "test"] {
                 let mut clippy =
                     cargo(["clippy", "--locked", "--package", "modeldepot", "--lib", "--profile", profile]);

@@ -15,7 +15,7 @@ const MEMORY: &str = "/dev/shm";
 /// What must be free: several times what all tests together have at one moment.
 const NEEDED_KIB: u64 = 8 << 20;
 
-/// The folder. It is deleted when dropped, and anew when the next run begins.
+/// The folder. It is deleted when dropped; if that fails, at the start of the next run.
 pub(crate) struct MemoryFolder(PathBuf);
 
 impl MemoryFolder {
@@ -26,7 +26,7 @@ impl MemoryFolder {
         if free_kib(&table)?.min(available_kib(&memory)?) < NEEDED_KIB {
             return None;
         }
-        // Of its own for each checkout, so that what a killed run left does not stay.
+        // One for each checkout, so that the next run can delete what a killed one left.
         let name: String =
             root().to_string_lossy().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
         let folder = Path::new(MEMORY).join(format!("modeldepot-tests{name}"));

@@ -1,13 +1,11 @@
 //! The work of verbs that take more than one call of the library. None of it touches Python.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use modeldepot::history::{History, MAX_BYTES};
+use modeldepot::history::History;
 use modeldepot::s3::{ObjectMetadata, UploadOptions};
 use modeldepot::{
-    ArtifactPath, BucketName, Change, Error, ModelName, ModelStorage, Published, PublishedBy, Pull, Push, Result, Scan,
+    ArtifactPath, BucketName, Change, ModelName, ModelStorage, Published, PublishedBy, Pull, Push, Result, Scan,
     Source, SourceError, Version,
 };
 use serde_json::{Map, Value};
@@ -39,20 +37,11 @@ impl Upload {
         let Upload { model, version, scan, file_name, metadata, published_by, resume, md5, copy } = self;
         // In a separate thread, so that scanning a large folder on a slow disk does not delay Ctrl-C.
         let read = tokio::task::spawn_blocking(move || -> Result<_> {
-            let named = scan.history.as_deref().map(read_history).transpose()?;
             let mut source = renamed(Source::scan(&scan)?, file_name)?;
             let mut notes = Vec::new();
-            let history = named.or_else(|| {
-                // One that was not named need not be one.
-                let unread = |error: Error| {
-                    let causes = [error.to_string()].into_iter().chain(modeldepot::causes(&error));
-                    notes.push(format!("{}; it is a file like any other", causes.collect::<Vec<_>>().join(": ")));
-                };
-                source.recognize_history()?.map_err(unread).ok()
-            });
+            let history = source.read_history(&mut notes)?;
             let mut merged = history.as_ref().map(History::metadata).unwrap_or_default();
             merged.extend(metadata);
-            notes.extend(history.as_ref().map(History::notes).unwrap_or_default());
             Ok((source, merged, notes))
         });
         let (source, metadata, mut notes) =
@@ -76,18 +65,6 @@ fn renamed(source: Source, name: Option<ArtifactPath>) -> Result<Source> {
         return Err(SourceError::Twice { path: name, first, second }.into());
     }
     source.with_main_at(name)
-}
-
-fn read_history(path: &Path) -> Result<History> {
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that the library reports an oversized file without reading all of it.
-    let read = File::open(path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
-        _ => SourceError::Unreadable { path: path.to_owned(), source },
-    })?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    History::parse(&name, &bytes).map_err(|source| Error::history(path, source))
 }
 
 /// Fetches a version and returns the path of its model file.

@@ -56,7 +56,7 @@ pub(crate) enum Error {
     MetaFile { path: PathBuf, source: Option<serde_json::Error> },
     #[error("cannot ask for confirmation to delete `{name}`: stdin is not a terminal")]
     Unconfirmed { name: String },
-    /// The question whether to delete was answered with no; the answer has been told.
+    /// The user answered no when asked whether to delete.
     #[error("nothing was deleted")]
     Declined,
     #[error("{message}")]

@@ -1,4 +1,4 @@
-//! Options and arguments of other tools, and arguments in the wrong place: what to type instead.
+//! Options and arguments of other tools, and misplaced arguments: what to type instead.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -62,7 +62,7 @@ const OPTIONS: &[Row] = &[
         &["--force", "--overwrite", "--replace"],
         "a published version never changes: choose another --version, or leave it out",
     ),
-    (&["push"], &["-v1", "--ver", "--release"], "`--version {value}` names the version"),
+    (&["push"], &["--ver", "--release"], "`--version {value}` names the version"),
     (&["gc"], &["--dry-run", "--dryrun", "--list", "-n"], "`modeldepot gc` only lists; --delete deletes"),
     (&["gc"], &["--force", "--yes", "--prune", "--apply", "-y", "-f"], "--delete deletes the objects that gc lists"),
     (&["gc"], &["--older-than", "--age", "--keep", "--min-age"], "`--grace {value}` keeps objects younger than this"),
@@ -162,7 +162,7 @@ impl Typed {
     /// Returns a hint with the words that were typed in the places of `{model}` and the like.
     fn filled(&self, hint: &str, arg: &str) -> String {
         let value = self.options.iter().find(|(name, _)| name == arg).and_then(|(_, value)| value.as_deref());
-        // The model, also where a version follows it already.
+        // The model, without a version that follows it.
         let model = self.arguments.first().map(|text| text.split('@').next().unwrap_or(text));
         let model = model.filter(|text| text.parse::<ModelName>().is_ok());
         let unnamed = if hint.contains("@{value}") { "VERSION" } else { "VALUE" };
@@ -181,7 +181,7 @@ pub(crate) fn verb(typed: &[OsString]) -> String {
     let mut words = typed.iter().skip(1).map(|word| word.to_string_lossy());
     while let Some(word) = words.next() {
         if word.starts_with('-') && word.len() > 1 {
-            // The value of an option is no verb.
+            // The value of an option is not a verb.
             if !word.contains('=') && !is_flag(at, &root, &word) {
                 words.next();
             }

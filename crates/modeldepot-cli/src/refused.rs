@@ -12,7 +12,7 @@ use crate::unknown;
 
 /// Returns what is wrong with the arguments, and what to type instead.
 pub(crate) fn error(refusal: &clap::Error, typed: &[OsString]) -> Error {
-    // Not every refusal says which verb it is of.
+    // Not every refusal names its verb.
     let verb = match usage(refusal) {
         usage if usage.is_empty() => mistakes::verb(typed),
         usage => unknown::parent(&usage),

@@ -131,7 +131,7 @@ impl Ui {
         }
     }
 
-    /// Warns of settings that do not count, also in JSON mode: another server may be used than was meant.
+    /// Warns about settings that have no effect, also in JSON mode: another server may be used than intended.
     pub(crate) fn warning(&self, line: impl Display) {
         if !self.quiet {
             to_stderr(line);

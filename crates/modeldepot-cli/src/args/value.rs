@@ -19,7 +19,7 @@ impl FromStr for Exact {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let Selector { model, version, .. } = text.parse::<Selector>().map_err(|error| error.to_string())?;
-        // Here `latest` is a name like any other: whether a version has it, the bucket knows.
+        // Here `latest` is an ordinary name: the bucket shows whether a version has it.
         let named = || text.split_once('@').and_then(|(_, version)| version.parse().ok());
         match version.or_else(named) {
             Some(version) => Ok(Exact { model, version }),

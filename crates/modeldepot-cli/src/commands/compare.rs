@@ -1,6 +1,6 @@
 //! `modeldepot compare`.
 
-use modeldepot::{ComparedField, ComparedFile, Comparison, Description, Selector, StoredFile};
+use modeldepot::{ComparedField, ComparedFile, Comparison, Description, Selector, StoredFile, shortened};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -125,11 +125,7 @@ fn values(field: &ComparedField<'_>) -> [String; 2] {
 }
 
 fn short(text: &str) -> String {
-    let text = clean(text);
-    match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into_owned(),
-    }
+    shortened(&clean(text), LONGEST).into_owned()
 }
 
 fn name(version: &Description) -> String {

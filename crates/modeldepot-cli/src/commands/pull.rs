@@ -76,7 +76,7 @@ pub(crate) async fn run(args: PullArgs, cx: &Context<'_>) -> Result<(), Error> {
     cx.ui.answer(fetched.model_path.display())
 }
 
-/// Says that a folder which looks like a version is none: `pull model 1.0` fetches the latest version into the folder `1.0`.
+/// Warns about a folder that looks like a version: `pull model 1.0` fetches the latest version into the folder `1.0`.
 fn version_as_folder(selector: &Selector, folder: &Path) -> Option<String> {
     let text = folder.to_str().filter(|_| selector.version.is_none() && !folder.exists())?;
     let number = text.strip_prefix('v').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit());

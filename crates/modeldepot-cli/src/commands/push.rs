@@ -1,11 +1,10 @@
 //! `modeldepot push`.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::fs;
 use std::path::Path;
 
-use modeldepot::history::{History, MAX_BYTES};
-use modeldepot::{Error as Depot, LeftOut, ModelName, Push, Reason, Scan, Source, SourceError};
+use modeldepot::history::History;
+use modeldepot::{LeftOut, ModelName, Push, Reason, Scan, Source};
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
@@ -27,14 +26,7 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     let read = spawn_blocking(move || -> Result<_, Error> {
         let mut source = Source::scan(&scan)?;
         let mut said = Vec::new();
-        let history = match scan.history.as_deref().map(read_history).transpose()? {
-            Some(named) => Some(named),
-            None => source.recognize_history().and_then(|read| {
-                // One that was not named need not be one.
-                read.map_err(|error| said.push(format!("{}; it is a file like any other", in_one_line(&error)))).ok()
-            }),
-        };
-        said.extend(history.as_ref().map(History::notes).unwrap_or_default());
+        let history = source.read_history(&mut said)?;
         Ok((source, metadata(history.as_ref(), args.meta_file.as_deref(), args.meta)?, said))
     });
     let (source, metadata, said) = read.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
@@ -249,22 +241,6 @@ fn metadata(history: Option<&History>, file: Option<&Path>, flags: Vec<Meta>) ->
     }
     metadata.extend(flags.into_iter().map(|meta| (meta.key, meta.value)));
     Ok(metadata)
-}
-
-/// Returns an error with its causes.
-fn in_one_line(error: &Depot) -> String {
-    [error.to_string()].into_iter().chain(modeldepot::causes(error)).collect::<Vec<_>>().join(": ")
-}
-
-/// Reads a training history.
-pub(crate) fn read_history(path: &Path) -> Result<History, Error> {
-    let unreadable = |source: io::Error| SourceError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that the library reports an oversized file without reading all of it.
-    let limit = MAX_BYTES as u64 + 1;
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(History::parse(&name, &bytes).map_err(|source| Depot::history(path, source))?)
 }
 
 fn read_object(path: &Path) -> Result<Map<String, Value>, Error> {

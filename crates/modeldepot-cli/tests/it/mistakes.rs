@@ -1,4 +1,4 @@
-//! Options and arguments of other tools, and arguments in the wrong place: each error says what to type instead.
+//! Options and arguments of other tools, and misplaced arguments: each error says what to type instead.
 
 use crate::environment::TestEnv;
 

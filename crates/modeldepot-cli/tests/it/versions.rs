@@ -220,7 +220,7 @@ fn latest_is_no_name_of_a_new_version() {
         says(&env, &["push", "m", "m.bin", "--version", name, "--dry-run"], &refused);
     }
     says(&env, &["rm", "m@latest", "--yes"], &["specify an exact version to delete", "[exit status: 2]"]);
-    // One that an earlier program published can be deleted.
+    // One that another program published can be deleted.
     let manifest = r#"{"model_name": "m", "version": "latest", "model_file": "m/vlatest/m.bin", "model_url": ""}"#;
     env.put("m/vlatest/m.bin", "weights");
     env.put("m/vlatest/manifest.json", manifest);

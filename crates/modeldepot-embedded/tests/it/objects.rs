@@ -305,7 +305,7 @@ async fn a_range_of_another_object_is_answered_with_the_whole() {
                 (got.status, if is_part { "5" } else { "10" })
             );
         }
-        // A range beyond the end of another object is no error either.
+        // A range beyond the end of another object is not an error either.
         let headers = [("if-range", "\"other\""), ("range", "bytes=99-")];
         assert_eq!(client.send("GET", "/models/o", &headers, b"").status, 200);
     })

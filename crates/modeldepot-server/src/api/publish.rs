@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, TryStreamExt as _};
 use http_body::Body as _;
 use modeldepot::advice::Advice;
-use modeldepot::history::{History, MAX_BYTES};
+use modeldepot::history::History;
 use modeldepot::{ArtifactPath, Error, ErrorKind, ModelName, Progress, Published, PublishedBy, Push, Source, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -106,14 +106,8 @@ pub(crate) struct VersionForm {
 /// Files being received.
 struct Files {
     staged: Staged,
-    files: Vec<Received>,
-}
-
-/// A received file.
-struct Received {
-    path: ArtifactPath,
-    local: PathBuf,
-    size: u64,
+    /// The path of each in the version, and where it is stored.
+    files: Vec<(ArtifactPath, PathBuf)>,
 }
 
 impl Files {
@@ -125,8 +119,8 @@ impl Files {
     async fn take(&mut self, path: &ArtifactPath, bytes: impl Stream<Item = Result<bytes::Bytes>>) -> Result<()> {
         // Stored under a number: a path can be too long for a file name, and clients choose it.
         let local = self.staged.path(&self.files.len().to_string());
-        let size = self.staged.write(&local, bytes).await?;
-        self.files.push(Received { path: path.clone(), local, size });
+        self.staged.write(&local, bytes).await?;
+        self.files.push((path.clone(), local));
         Ok(())
     }
 
@@ -156,21 +150,9 @@ impl Files {
     }
 
     fn push(self, ask: Ask) -> Result<(Staged, Push)> {
-        let named = ask.history.as_ref().and_then(|path| self.files.iter().find(|file| file.path == *path));
-        let named = match named {
-            Some(file) => {
-                let size = file.size <= MAX_BYTES as u64;
-                let bytes = std::fs::read(&file.local).ok().filter(|_| size);
-                bytes.map(|bytes| History::parse(file.path.file_name(), &bytes).map_err(|source| (file, source)))
-            }
-            None => None,
-        };
-        let named = named.transpose().map_err(|(file, source)| told(&Error::history(file.path.as_str(), source)))?;
-        let files = self.files.into_iter().map(|file| (file.path, file.local));
-        let source = Source::from_files(ask.main.as_ref(), ask.history.as_ref(), files);
+        let source = Source::from_files(ask.main.as_ref(), ask.history.as_ref(), self.files);
         let mut source = source.map_err(|error| told(&error))?;
-        // One that is only recognized by its name need not be one.
-        let history = named.or_else(|| source.recognize_history()?.ok());
+        let history = source.read_history(&mut Vec::new()).map_err(|error| told(&error))?;
         let mut metadata = history.as_ref().map(History::metadata).unwrap_or_default();
         metadata.extend(ask.metadata);
         let tool = concat!("modeldepot-server ", env!("CARGO_PKG_VERSION"));

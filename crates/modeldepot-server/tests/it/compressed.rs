@@ -73,7 +73,7 @@ async fn a_client_that_accepts_no_known_encoding_can_publish() {
     place.send(Method::DELETE, "/api/v1/models/m/versions/2", &headers, b"").await.is(200);
 }
 
-/// What is refused stays refused, and what is there is sent, whatever encoding a client accepts; and the audit log does
+/// Whatever encodings a client accepts, refusals are still refusals, content is still sent, and the audit log does
 /// not miss a refusal.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_encoding_that_nobody_can_give_changes_no_answer_and_hides_no_refusal() {

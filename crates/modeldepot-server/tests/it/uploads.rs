@@ -243,7 +243,7 @@ async fn a_completion_that_the_server_did_not_answer_is_repeated() {
     }
 }
 
-/// What is wrong with a body is said, where it is, and no more of it than fits.
+/// The error for a body says what is wrong and where, and quotes little of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_does_not_match_is_refused_with_the_reason() {
     let place = Place::new().await;

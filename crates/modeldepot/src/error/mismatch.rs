@@ -43,7 +43,7 @@ pub enum Mismatch {
 }
 
 impl Mismatch {
-    /// Returns what is known of the file: bytes that the server does not send cannot be compared.
+    /// Bytes that the server does not send cannot be compared: the result is what is known of the file.
     pub(super) fn verdict(&self) -> &'static str {
         match self {
             Mismatch::EndsAt { .. } => "cannot be read",

@@ -72,7 +72,7 @@ impl Error {
         invalid("a presigned PUT needs a version and a file").advise(Advice::NameUpload).into()
     }
 
-    /// A new version was named `latest`, which is no name of a version.
+    /// A new version was named `latest`, which is reserved.
     pub fn named_latest(model: &ModelName, version: &Version) -> Error {
         invalid(format!("`{version}` is not a version name: `{model}@latest` already means the latest version"))
             .advise(Advice::LeaveVersionOut)

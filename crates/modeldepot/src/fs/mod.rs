@@ -14,10 +14,11 @@ mod folder;
 pub(crate) mod fuse;
 mod staging;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
+use crate::error::SourceError;
 pub(crate) use crate::model::name::OWN;
 
 pub(crate) use atomic_file::stage_file;
@@ -56,6 +57,23 @@ pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     }
     #[cfg(not(unix))]
     File::open(path)
+}
+
+/// Opens a regular file to read it. If it was found before, it must still be that one: in a folder that others may
+/// write to, its name may have become a link to something else.
+pub(crate) fn open_found(path: &Path, stamp: Option<Stamp>) -> Result<(File, Metadata), SourceError> {
+    let owned = || path.to_owned();
+    let file = open_to_read(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => SourceError::Missing { path: owned() },
+        _ => SourceError::Unreadable { path: owned(), source },
+    })?;
+    let found = file.metadata().map_err(|source| SourceError::Unreadable { path: owned(), source })?;
+    match stamp {
+        _ if found.is_dir() => Err(SourceError::Folder { path: owned() }),
+        _ if !found.is_file() => Err(SourceError::NotAFile { path: owned() }),
+        Some(stamp) if stamp != Stamp::of_metadata(&found) => Err(SourceError::Changed { path: owned() }),
+        _ => Ok((file, found)),
+    }
 }
 
 /// Reads exactly `bytes` from `offset`, wherever others write at the same time.

@@ -82,7 +82,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Text that is not the address of a proxy. It is not shown, since it may contain a password.
+/// Text that is not the address of a proxy. It is not shown, because it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not the address of a proxy: {rule}")]
 #[non_exhaustive]

@@ -51,7 +51,7 @@ impl ModelStorage {
     /// [`crate::ErrorKind::Invalid`] for `latest`, unless a version really has that name.
     pub async fn delete(&self, model: &ModelName, version: &Version) -> Result<Deleted> {
         let (found, tombstone) = tokio::try_join!(self.found(model, version), self.tombstone(model, version))?;
-        // A version that really has this name can be deleted. Nothing else that the name may mean is.
+        // Only a version with exactly this name is deleted, never the one that the name stands for.
         if matches!(found, Found::Nothing) && version.is_latest() {
             return Err(Error::delete_latest(model));
         }

@@ -136,7 +136,7 @@ impl ModelStorage {
     /// Returns the error for a version that does not exist, was deleted or has lost its manifest. If the whole model is
     /// unknown, the error says that instead.
     async fn no_such_version(&self, model: &ModelName, version: Version) -> Result<Error> {
-        // If this cannot be found out, the listing below says why, or what else there is.
+        // If this cannot be determined, the listing below says why, or which versions exist.
         if self.is_retired(model, &version).await.unwrap_or(false) {
             return Ok(Error::VersionDeleted { model: model.clone(), version });
         }
@@ -161,6 +161,17 @@ impl ModelStorage {
             }
             Err(error) => error,
         }
+    }
+
+    /// Returns the versions that have a folder, published or not, in ascending order; `None` if there are more than so many
+    /// pages of a thousand.
+    pub(super) async fn named_versions(&self, model: &ModelName, pages: usize) -> Result<Option<Vec<Version>>> {
+        let prefix = model_prefix(model);
+        let Some(folders) = self.depot.list_folders(&self.bucket, &prefix, pages).await? else { return Ok(None) };
+        let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
+        let mut versions: Vec<Version> = folders.iter().filter_map(name).collect();
+        versions.sort();
+        Ok(Some(versions))
     }
 
     /// Returns the metadata of a listed version; `None` when its manifest is gone. Takes one request, where

@@ -177,7 +177,7 @@ pub(crate) async fn latest_is_no_name_of_a_new_version(b: Backend) {
     let latest = "latest".parse().unwrap();
     let error = b.storage.delete(&model("m"), &latest).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
-    // One that an earlier program published is read, and goes.
+    // One that another program published can be read and deleted.
     let manifest = r#"{"model_name": "old", "version": "latest", "model_file": "old/vlatest/m.bin", "model_url": ""}"#;
     b.put("old/vlatest/m.bin", b"x").await;
     b.put("old/vlatest/manifest.json", manifest.as_bytes()).await;

@@ -13,7 +13,6 @@ use modeldepot::{
     Version,
 };
 use modeldepot_embedded::{Config, Server};
-use serde_json::Map;
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -21,7 +20,6 @@ use tokio::time::timeout;
 use self::steps::Steps;
 use crate::args::DemoArgs;
 use crate::commands::check::checks;
-use crate::commands::push::read_history;
 use crate::commands::show;
 use crate::error::Error;
 use crate::interrupt::unless_interrupted;
@@ -137,11 +135,8 @@ async fn push(
 ) -> Result<Version, Error> {
     let mut scan = Scan::new(&ours.model);
     scan.history.clone_from(&ours.history);
-    let source = Source::scan(&scan)?;
-    let metadata = match &ours.history {
-        Some(history) => read_history(history)?.metadata(),
-        None => Map::new(),
-    };
+    let mut source = Source::scan(&scan)?;
+    let metadata = source.read_history(&mut Vec::new())?.map(|history| history.metadata()).unwrap_or_default();
     let bar = steps.begin_transfer("push");
     let (files, bytes) = (source.files().len(), source.size());
     let tool = concat!("modeldepot ", env!("CARGO_PKG_VERSION"));

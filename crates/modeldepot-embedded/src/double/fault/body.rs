@@ -40,7 +40,7 @@ impl Body for Spoiled {
             if *flushed {
                 return Poll::Ready(Some(Err(io::Error::other("cut short by a plan of faults").into())));
             }
-            // The client must receive what came before, and hyper only flushes when it has to wait.
+            // Wait, so that hyper flushes: the client must receive the bytes sent so far.
             *flushed = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;

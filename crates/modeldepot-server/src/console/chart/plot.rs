@@ -14,7 +14,7 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
-/// How wide a letter of a tick is at most, and what is left free between two ticks.
+/// The greatest width of a letter in a label, and the least space between two labels.
 const LETTER: f64 = 7.2;
 const GAP: f64 = 8.0;
 
@@ -130,7 +130,7 @@ fn ticks(x: &X, scale: &Scale, lines: &[Line]) -> Vec<(f64, String)> {
             ticks.into_iter().map(|tick| (tick, label(tick, decimals))).collect()
         }
         X::Names(_, names) => {
-            // Only what has a point: from the last one on to the left, each that leaves room for the one after it.
+            // Only versions with a point get a label: from right to left, each one that leaves room for the next.
             let mut places: Vec<usize> =
                 lines.iter().flat_map(|line| &line.points).map(|point| point.0 as usize).collect();
             places.sort_unstable();

@@ -14,7 +14,7 @@ use super::Push;
 use super::source::SourceFile;
 use crate::error::Result;
 use crate::fs::{Stamp, open_to_read};
-use crate::model::key::{ObjectKey, model_prefix};
+use crate::model::key::ObjectKey;
 use crate::model::manifest::{FileEntry, Manifest};
 use crate::model::name::{ArtifactPath, Version};
 use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once, part_size};
@@ -49,15 +49,12 @@ impl ModelStorage {
     }
 
     async fn find_bases(&self, push: &Push, version: &Version, large: &[&SourceFile]) -> Result<BaseFiles> {
-        let prefix = model_prefix(&push.model);
-        let Some(folders) = self.depot.list_folders(&self.bucket, &prefix, PAGES).await? else {
+        let Some(versions) = self.named_versions(&push.model, PAGES).await? else {
             tracing::debug!(model = %push.model, "too many versions to look for the newest");
             return Ok(BaseFiles::new());
         };
-        let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
-        let mut versions: Vec<Version> = folders.iter().filter_map(name).filter(|found| found != version).collect();
-        versions.sort();
-        let newest = versions.iter().rev().take(VERSIONS).map(|version| self.standing(&push.model, version));
+        let others = versions.iter().rev().filter(|found| *found != version);
+        let newest = others.take(VERSIONS).map(|version| self.standing(&push.model, version));
         let manifests: Vec<Manifest> = join_all(newest).await.into_iter().flatten().flatten().collect();
         if !large.iter().any(|file| manifests.iter().any(|manifest| like(file, manifest).is_some())) {
             return Ok(BaseFiles::new());

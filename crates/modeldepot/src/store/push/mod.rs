@@ -9,25 +9,28 @@
 
 pub(in crate::store) mod base_version;
 pub(in crate::store) mod commit;
+#[cfg(feature = "history")]
+mod history;
 pub(in crate::store) mod left_out;
 pub(in crate::store) mod links;
 pub(in crate::store) mod patterns;
-#[cfg(feature = "history")]
-mod recognized;
+mod published;
 pub(in crate::store) mod resume;
 pub(in crate::store) mod scan;
 pub(in crate::store) mod source;
 pub(in crate::store) mod validate;
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt as _;
+use futures_util::future::FusedFuture as _;
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use self::published::Published;
 use super::ModelStorage;
 use super::decide::{self, Check, Checked};
 use super::lease::{Acquired, LeaseRequest};
@@ -35,12 +38,11 @@ use super::lookup::Description;
 use super::ownership::Foreign;
 use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
-use super::push::left_out::LeftOut;
 use super::push::resume::{Entry, ResumeState};
 use super::push::source::{Source, SourceFile};
 use crate::error::{Error, Result};
 use crate::model::digest::Digests;
-use crate::model::key::{ObjectKey, gc_locks_prefix, model_prefix, version_prefix};
+use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
 use crate::model::manifest::{FORMAT_VERSION, FileEntry, Manifest, Parts};
 use crate::model::name::{ArtifactPath, ModelName, PublishedBy, Version};
 use crate::progress::Progress;
@@ -111,53 +113,6 @@ setters!(Push {
     value copies: bool,
 });
 
-/// What was published.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Published {
-    /// The version's manifest.
-    pub manifest: Manifest,
-    /// True when the same content had already been published, so that nothing was done.
-    pub already: bool,
-    /// Bytes that the server already had from an interrupted push of the same files.
-    pub kept: u64,
-    /// Bytes that were copied within the server from an earlier version.
-    pub copied: u64,
-    /// Objects under the version's prefix that are not part of it and that modeldepot did not create.
-    pub foreign: Foreign,
-    /// Entries of the pushed folder that do not belong in a version.
-    pub left_out: Vec<LeftOut>,
-    /// Patterns that matched nothing.
-    pub unmatched: Vec<String>,
-    /// The latest version of the model, if that is another one than the published, as far as a listing shows it.
-    #[serde(default)]
-    pub latest: Option<Version>,
-}
-
-impl Published {
-    pub(super) fn of(manifest: Manifest, already: bool, kept: u64, copied: u64) -> Published {
-        let (foreign, left_out, unmatched) = (Foreign::default(), Vec::new(), Vec::new());
-        Published { manifest, already, kept, copied, foreign, left_out, unmatched, latest: None }
-    }
-
-    /// Returns what the publisher may not have expected, as sentences: the model file is empty, or another version is
-    /// still the latest.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let main = self.manifest.main().ok();
-        if let Some(main) = main
-            && self.manifest.files.iter().flatten().any(|file| file.path == main && file.size == 0)
-        {
-            warnings.push(format!("the model file `{main}` is empty"));
-        }
-        if let Some(latest) = &self.latest {
-            let (model, version) = (&self.manifest.model_name, &self.manifest.version);
-            warnings.push(format!("`{model}@latest` is still `{latest}`, which sorts after `{version}`"));
-        }
-        warnings
-    }
-}
-
 /// A push to one version.
 struct Attempt<'a> {
     push: &'a Push,
@@ -183,31 +138,20 @@ impl ModelStorage {
     pub async fn push(&self, push: Push, progress: &Progress) -> Result<Published> {
         self.check_push(&push)?;
         // Boxed, like the other large steps below: together they would overflow the stack of a test or worker thread.
-        let (published, later) =
-            tokio::join!(Box::pin(self.push_checked(&push, progress)), Box::pin(self.later_than(&push)));
-        let mut published = published?;
-        published.latest = later;
+        let mut pushed = Box::pin(self.push_checked(&push, progress));
+        let mut looked = Box::pin(self.later_than(&push).fuse());
+        let mut latest = None;
+        // The push does not wait for a look that only serves a warning.
+        let mut published = loop {
+            tokio::select! {
+                published = &mut pushed => break published?,
+                later = &mut looked, if !looked.is_terminated() => latest = later,
+            }
+        };
+        published.latest = latest;
         published.left_out = push.source.left_out().to_vec();
         published.unmatched = push.source.unmatched().to_vec();
         Ok(published)
-    }
-
-    /// Returns the latest version of the model if it sorts after the one that is pushed. Looks while the push sends; a
-    /// version that was named by its time is taken for the latest.
-    async fn later_than(&self, push: &Push) -> Option<Version> {
-        let version = push.version.as_ref()?;
-        let prefix = model_prefix(&push.model);
-        let folders = self.depot.list_folders(&self.bucket, &prefix, 1).await.ok()??;
-        let name = |folder: &String| folder[prefix.len()..].trim_end_matches('/').strip_prefix('v')?.parse().ok();
-        let mut later: Vec<Version> = folders.iter().filter_map(name).filter(|found| found > version).collect();
-        later.sort();
-        // Unpublished and deleted ones are no versions. Few are left lying about.
-        for found in later.into_iter().rev().take(3) {
-            if matches!(self.standing(&push.model, &found).await, Ok(Some(_))) {
-                return Some(found);
-            }
-        }
-        None
     }
 
     /// Returns the time given with the push, or the server's time.

@@ -48,7 +48,7 @@ pub struct SourceFile {
     pub size: u64,
     /// Whether its owner may execute it.
     pub executable: bool,
-    /// Tells whether it is still the file that was found, under a name that others may change.
+    /// Shows whether it is still the file that was found, under a name that others may change.
     pub(in crate::store) stamp: Option<Stamp>,
 }
 

@@ -1,8 +1,8 @@
-//! Bodies that end at the same byte each time.
+//! Response bodies that end at the same byte each time.
 
 use crate::error::{Error, Mismatch};
 
-/// How many bodies in a row must end at the same byte. A connection that breaks now and then breaks elsewhere.
+/// How many bodies in a row must end at the same byte. An unreliable connection breaks at different ones.
 const TIMES: u32 = 4;
 
 /// Where the bodies of an object's range ended early.

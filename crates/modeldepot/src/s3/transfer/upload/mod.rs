@@ -68,7 +68,7 @@ pub(crate) struct Upload {
     pub(crate) path: PathBuf,
     /// Its size when it was last looked at.
     pub(crate) size: u64,
-    /// What told it from other files then.
+    /// What identified it then.
     pub(crate) stamp: Option<Stamp>,
     pub(crate) bucket: BucketName,
     pub(crate) key: String,

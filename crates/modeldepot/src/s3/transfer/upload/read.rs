@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::payload::{Origin, Payload};
 use crate::error::{Error, Result, SourceError};
-use crate::fs::{Stamp, open_to_read};
+use crate::fs::{Stamp, open_found};
 use crate::model::digest::{Digests, Md5, Md5Stream, PartDigest, PartHasher, merge};
 use crate::s3::client::S3Client;
 use crate::s3::transfer::limits::parts;
@@ -103,27 +103,9 @@ pub(in crate::s3) struct Source {
 }
 
 impl Source {
-    /// Opens a file. If it was found before, it must still be that one: in a folder that others may write to, its name
-    /// may have become a link to something else.
+    /// Opens a file as [`open_found`] does.
     pub(in crate::s3) fn open(path: &Path, stamp: Option<Stamp>) -> Result<Source> {
-        let unreadable = |source| SourceError::Unreadable { path: path.to_owned(), source };
-        let file = match open_to_read(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(SourceError::Missing { path: path.to_owned() }.into());
-            }
-            Err(error) => return Err(unreadable(error).into()),
-        };
-        let at_start = file.metadata().map_err(unreadable)?;
-        if at_start.is_dir() {
-            return Err(SourceError::Folder { path: path.to_owned() }.into());
-        }
-        if !at_start.is_file() {
-            return Err(SourceError::NotAFile { path: path.to_owned() }.into());
-        }
-        if stamp.is_some_and(|stamp| stamp != Stamp::of_metadata(&at_start)) {
-            return Err(SourceError::Changed { path: path.to_owned() }.into());
-        }
+        let (file, at_start) = open_found(path, stamp)?;
         let origin = Arc::new(Origin { path: path.to_owned(), file });
         Ok(Source { origin, size: at_start.len(), at_start })
     }

@@ -1,4 +1,4 @@
-//! Git's syntax of patterns, in that of the matcher.
+//! Translates patterns from git's syntax to the matcher's.
 
 /// Translates a pattern from git's syntax: here braces hold alternatives, in git they are literal; and a character
 /// class here has no escapes.
