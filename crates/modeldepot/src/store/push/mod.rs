@@ -241,9 +241,9 @@ impl ModelStorage {
     async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<BaseFiles>) -> Result<Published> {
         let Attempt { push, begun_at, version, id, resumed, conditions, progress } = attempt;
         let model = &push.model;
-        if (push.version.is_some() || resumed)
-            && let Some(theirs) = self.standing(model, &version).await?
-        {
+        // Whether it is to be this version and no other.
+        let named = push.version.is_some() || resumed;
+        if named && let Some(theirs) = self.standing(model, &version).await? {
             let published = self.compare(push, id, theirs).await?;
             if resumed {
                 // The interrupted push had published, but ended before it withdrew its lease.
@@ -255,14 +255,7 @@ impl ModelStorage {
         }
         // Without conditional writes, a request that is still on its way can do harm when it arrives. A lease under
         // which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
-        let request = LeaseRequest {
-            id,
-            tool: &push.tool,
-            begun: begun_at,
-            resumed,
-            patient: push.version.is_some() || resumed,
-            conditions,
-        };
+        let request = LeaseRequest { id, tool: &push.tool, begun: begun_at, resumed, patient: named, conditions };
         // Meanwhile, once for all attempts, look up what earlier versions have.
         let known = earlier.take();
         let (acquired, found) = tokio::join!(Box::pin(self.acquire(model, &version, &request)), async {
@@ -287,7 +280,7 @@ impl ModelStorage {
         let job =
             Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(decide::may_have_sent(resumed, None));
-        let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
+        let in_parts = push.source.files().iter().any(SourceFile::in_parts);
         let result = Box::pin(job.run(&wrote)).await;
         if let Err(error) = &result
             && !error.may_pass()
@@ -456,3 +449,6 @@ pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
         parts,
     }
 }
+
+#[cfg(test)]
+mod tests;
