@@ -42,3 +42,4 @@ mod unspellable;
 mod upkeep;
 mod upload_urls;
 mod versioned;
+mod versions;
