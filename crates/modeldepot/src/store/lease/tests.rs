@@ -51,6 +51,7 @@ async fn server(conditions: bool) -> (TestServer, ModelStorage) {
         long_wait: never,
         unreadable: never,
         create_again: Duration::ZERO,
+        cleaning: never,
     };
     (server, storage)
 }

@@ -49,7 +49,8 @@ fn read(file: &SourceFile) -> Result<History> {
     History::parse(file.path.file_name(), &bytes).map_err(|source| Error::history(file.path.as_str(), source))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;

@@ -40,6 +40,7 @@ use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
 use super::push::resume::{Entry, ResumeState};
 use super::push::source::{Source, SourceFile};
+use super::times::is_over;
 use crate::error::{Error, Result};
 use crate::model::digest::Digests;
 use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
@@ -49,9 +50,6 @@ use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::setters::setters;
 use crate::task::{blocking, settled};
-
-/// How long a push waits for a gc run to decide about the version.
-const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A version to publish: start with [`Push::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
@@ -419,7 +417,7 @@ impl ModelStorage {
                 Checked::Deleted => {
                     return Err(Error::version_retired(model, version));
                 }
-                Checked::Wait if began.elapsed() > CLEANING => {
+                Checked::Wait if is_over(began.elapsed(), self.times.cleaning) => {
                     return Err(Error::gc_locked(model, version));
                 }
                 Checked::Wait => {

@@ -1,10 +1,12 @@
-//! Which push continues which.
+//! Which push continues which, and what a push reports of a version that exists.
 
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::error::ErrorKind;
 use crate::settings::Settings;
 use crate::store::Scan;
+use crate::store::test_server::{Act, START, TestServer};
 
 /// A storage at this endpoint, bucket and prefix, to which nothing is sent.
 async fn storage(endpoint: &str, bucket: &str, prefix: &str) -> ModelStorage {
@@ -76,4 +78,63 @@ async fn a_push_continues_no_other_push() {
     // While a push runs, nobody else continues it.
     let (_running, _) = open(HERE, &push("m", None, &a)).await;
     assert!(matches!(here.resume_state(&push("m", None, &a)).await, (None, None)));
+}
+
+/// A server on which `m@1` is published, and a push of the same content.
+async fn published(folder: &Path) -> (TestServer, ModelStorage, Push) {
+    let path = folder.join("w.bin");
+    std::fs::write(&path, "weights").unwrap();
+    let source = Source::scan(&Scan::new(path)).unwrap();
+    let push = Push::new("m".parse().unwrap(), source).version("1".parse().unwrap()).created(START);
+    let server = TestServer::start().await;
+    let storage = server.storage(true).await;
+    assert!(!storage.push(push.clone(), &Progress::none()).await.unwrap().already);
+    (server, storage, push)
+}
+
+const LOCK: &str = ".depot/gc/m/1/00000000-0000-7000-8000-000000000001.json";
+
+/// The version that was found may be about to be removed.
+#[tokio::test]
+async fn a_push_waits_for_a_gc_that_decides_about_the_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, mut storage, push) = published(folder.path()).await;
+    server.bucket().put(LOCK, b"{}");
+    let mut looked = 0;
+    server.play(move |asked, bucket| {
+        looked += usize::from(asked.starts_with("LIST .depot/gc/m/1/"));
+        if looked == 2 {
+            bucket.objects.remove(LOCK);
+        }
+        Act::Serve
+    });
+    assert!(storage.push(push.clone(), &Progress::none()).await.unwrap().already);
+
+    server.bucket().put(LOCK, b"{}");
+    server.play(|_, _| Act::Serve);
+    storage.times.cleaning = std::time::Duration::from_millis(300);
+    let error = storage.push(push.clone(), &Progress::none()).await.unwrap_err();
+    assert_eq!(error.to_string(), Error::gc_locked(&push.model, &"1".parse().unwrap()).to_string());
+    assert!(server.bucket().count("LIST .depot/gc/m/1/") >= 4, "it looks again while it waits");
+
+    // While it waited, gc has deleted the version.
+    server.bucket().put(".depot/tombstones/m/1.json", b"{}");
+    let error = storage.push(push.clone(), &Progress::none()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.to_string(), Error::version_retired(&push.model, &"1".parse().unwrap()).to_string());
+}
+
+#[tokio::test]
+async fn a_manifest_describes_the_model_file_and_not_another() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.bin"), "weights").unwrap();
+    std::fs::write(folder.path().join("a.txt"), "text").unwrap();
+    let source = Source::scan(&Scan::new(folder.path())).unwrap();
+    let push = Push::new("m".parse().unwrap(), source).version("1".parse().unwrap()).created(START);
+    let server = TestServer::start().await;
+    let manifest = server.storage(true).await.push(push, &Progress::none()).await.unwrap().manifest;
+    assert_eq!(manifest.model_file, "m/v1/model.bin");
+    let md5 = |name: &str| manifest.files.iter().flatten().find(|file| file.path.as_str() == name).unwrap().md5;
+    assert!(manifest.checksum.is_some() && manifest.checksum == md5("model.bin") && md5("a.txt") != md5("model.bin"));
+    assert!(manifest.files.iter().flatten().all(|file| file.parts.is_none()), "none has several parts");
 }
