@@ -22,7 +22,7 @@ pub(in crate::store) mod validate;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
@@ -278,30 +278,36 @@ impl ModelStorage {
         let job =
             Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(decide::may_have_sent(resumed, None));
-        let in_parts = push.source.files().iter().any(SourceFile::in_parts);
         let result = Box::pin(job.run(&wrote)).await;
-        if let Err(error) = &result
-            && !error.may_pass()
-            && wrote.load(Ordering::Relaxed)
-            && in_parts
-            && let Err(error) = self.abort_uploads(model, &job.version, id).await
-        {
-            tracing::debug!(%error, %model, version = %job.version, "cannot abort the uploads of a push that failed");
+        let version = job.version;
+        let wrote = wrote.into_inner();
+        if wrote {
+            self.settle(push, &version, id, result.as_ref().err()).await;
         }
-        if wrote.load(Ordering::Relaxed) && in_parts {
-            self.settle_uploads(model, &job.version, id, result.is_ok()).await;
-        }
-        // Only the lease shows that the push failed. It is withdrawn so that another may push; the record stays.
-        if result.is_err()
-            && wrote.load(Ordering::Relaxed)
-            && let Err(error) = self.record_failure(model, &job.version, id).await
-        {
-            tracing::debug!(%error, %model, version = %job.version, "cannot record that the push failed");
-        }
-        if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
+        if decide::withdraws(conditions, result.is_ok(), wrote) {
             self.withdraw(lease).await;
         }
         result
+    }
+
+    /// Leaves in order what a push that has ended may have sent.
+    async fn settle(&self, push: &Push, version: &Version, id: Uuid, failure: Option<&Error>) {
+        let model = &push.model;
+        if push.source.files().iter().any(SourceFile::in_parts) {
+            if let Some(error) = failure
+                && !error.may_pass()
+                && let Err(error) = self.abort_uploads(model, version, id).await
+            {
+                tracing::debug!(%error, %model, %version, "cannot abort the uploads of a push that failed");
+            }
+            self.settle_uploads(model, version, id, failure.is_none()).await;
+        }
+        // Only the lease shows that the push failed. It is withdrawn so that another may push; the record stays.
+        if failure.is_some()
+            && let Err(error) = self.record_failure(model, version, id).await
+        {
+            tracing::debug!(%error, %model, %version, "cannot record that the push failed");
+        }
     }
 
     /// Returns the first second at or after `from` whose version is not retired and has no objects in the bucket.

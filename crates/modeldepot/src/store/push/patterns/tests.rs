@@ -56,6 +56,18 @@ fn patterns_mean_what_they_mean_to_git() {
         (&["[a-c]d"], "bd", Some(Said::Out)),
         (&["[!a]b"], "ab", None),
         (&["[[:digit:]]b"], "7b", Some(Said::Out)),
+        (&["[\\a]b"], "ab", Some(Said::Out)),
+        // What is literal in a class is so after each thing that may come before it.
+        (&["[]{]b"], "{b", Some(Said::Out)),
+        (&["[]{]b"], "]b", Some(Said::Out)),
+        (&["[]{]b"], "\\b", None),
+        (&["[[\\]]b"], "[b", Some(Said::Out)),
+        (&["[[\\]]b"], "]b", Some(Said::Out)),
+        (&["[[:\\]]b"], "[b", Some(Said::Out)),
+        (&["[[a:]{]"], "a{]", Some(Said::Out)),
+        (&["[[:digit:]{]b"], "{b", Some(Said::Out)),
+        (&["[[:digit:]{]b"], "7b", Some(Said::Out)),
+        (&["[[:digit:]{]b"], "\\b", None),
         // Malformed patterns.
         (&["["], "[", None),
         (&["a["], "a[", None),
@@ -88,8 +100,10 @@ fn git_agrees() {
     if !git(&["init", "-q"]).is_ok_and(|done| done.status.success()) {
         return;
     }
-    let names =
-        ["{a,b}", "a", "b", "{a", "a}", "]", "[", "-", "!", "^", "7", "a]", "[]", "c", "z", "abc", "{", "}", ","];
+    let names = [
+        "{a,b}", "a", "b", "{a", "a}", "]", "[", "-", "!", "^", "7", "a]", "[]", "c", "z", "abc", "{", "}", ",", "\\",
+        "a{]",
+    ];
     for name in names {
         std::fs::write(folder.path().join(name), "").unwrap();
     }
@@ -135,6 +149,12 @@ fn git_agrees() {
         "[a-]",
         "[!-a]",
         "[,]",
+        "[\\a]",
+        "[]{]",
+        "[[\\]]",
+        "[[:\\]]",
+        "[[a:]{]",
+        "[[:digit:]{]",
     ] {
         std::fs::write(folder.path().join(".gitignore"), format!("{pattern}\n")).unwrap();
         for name in names {
@@ -153,6 +173,7 @@ fn only_what_a_pattern_spells_is_brought_back() {
         ("![a-z]*.[a-z]*", "server.pem", false),
         ("!model.*", "model.key", false),
         ("!*e*", "server.pem", false),
+        ("!*token", "token", false),
         ("!id_*", "id_rsa", false),
         ("!.*", ".env", false),
         ("!.*", ".git/", false),
