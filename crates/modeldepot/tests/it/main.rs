@@ -15,6 +15,7 @@ mod contract;
 mod dialects;
 mod direct;
 mod examples;
+mod failed;
 mod fuzz;
 mod hostile;
 mod https;

@@ -52,32 +52,23 @@ async fn a_push_continues_no_other_push() {
         (("http://127.0.0.1:1", "others", ""), push("m", None, &a)),
         (("http://127.0.0.1:1", "models", "team"), push("m", None, &a)),
     ];
-    let open = async |(endpoint, bucket, prefix), push: &Push| {
+    // Each has a state of its own, although all run at the same time.
+    let mut running = Vec::new();
+    for (number, ((endpoint, bucket, prefix), push)) in pushes.iter().enumerate() {
         let (state, entry) = storage(endpoint, bucket, prefix).await.resume_state(push).await;
-        (state.unwrap(), entry)
-    };
-    for (number, (place, push)) in pushes.iter().enumerate() {
-        let (mut state, entry) = open(*place, push).await;
         assert_eq!(entry, None, "{number}");
-        let id = Uuid::from_u128(number as u128);
-        state.write(&Entry { version: format!("20250101_00000{number}").parse().unwrap(), id }).unwrap();
+        running.push(state.unwrap_or_else(|| panic!("{number} is taken for another")));
     }
-    for (number, (place, push)) in pushes.iter().enumerate() {
-        let entry = open(*place, push).await.1.unwrap();
-        assert_eq!(entry.id, Uuid::from_u128(number as u128));
-    }
-    // Its model file stands for a folder, and a version for all its files.
-    assert_eq!(open(HERE, &push("m", None, whole)).await.1.unwrap().id, Uuid::from_u128(0));
-    assert_eq!(open(HERE, &push("m", Some("1"), &other)).await.1.unwrap().id, Uuid::from_u128(2));
-    // Without a folder, or in one that cannot be written to, nothing is kept.
-    let mut without = push("m", None, &a);
-    without.state_folder = None;
+    // Its model file stands for a folder, and a version for all its files. While a push runs, nobody else continues it.
     let here = storage(HERE.0, HERE.1, HERE.2).await;
+    for same in [push("m", None, &a), push("m", None, whole), push("m", Some("1"), &other)] {
+        assert!(matches!(here.resume_state(&same).await, (None, None)));
+    }
+    // Without a folder, or in one that cannot be written to, nothing is kept.
+    let mut without = push("m", Some("3"), &a);
+    without.state_folder = None;
     assert!(matches!(here.resume_state(&without).await, (None, None)));
     assert!(matches!(here.resume_state(&without.clone().state_folder(&a)).await, (None, None)));
-    // While a push runs, nobody else continues it.
-    let (_running, _) = open(HERE, &push("m", None, &a)).await;
-    assert!(matches!(here.resume_state(&push("m", None, &a)).await, (None, None)));
 }
 
 /// A server on which `m@1` is published, and a push of the same content.
@@ -137,4 +128,37 @@ async fn a_manifest_describes_the_model_file_and_not_another() {
     let md5 = |name: &str| manifest.files.iter().flatten().find(|file| file.path.as_str() == name).unwrap().md5;
     assert!(manifest.checksum.is_some() && manifest.checksum == md5("model.bin") && md5("a.txt") != md5("model.bin"));
     assert!(manifest.files.iter().flatten().all(|file| file.parts.is_none()), "none has several parts");
+}
+
+/// Neither its lease is taken nor anything else sent: whoever may only read can make sure that a version is published.
+#[tokio::test]
+async fn a_push_of_what_is_published_only_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, storage, push) = published(folder.path()).await;
+    let before = server.bucket().asked.len();
+    let state = folder.path().join("state");
+    assert!(storage.push(push.clone().state_folder(&state), &Progress::none()).await.unwrap().already);
+    std::fs::write(folder.path().join("w.bin"), "others!").unwrap();
+    let source = Source::scan(&Scan::new(folder.path().join("w.bin"))).unwrap();
+    let other = Push { source, ..push }.state_folder(&state);
+    let error = storage.push(other, &Progress::none()).await.unwrap_err();
+    assert!(matches!(error, Error::VersionExists { .. }), "{error:?}");
+    let asked = server.bucket().asked.split_off(before);
+    assert!(asked.iter().all(|asked| ["GET", "HEAD", "LIST"].iter().any(|read| asked.starts_with(read))), "{asked:?}");
+    assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0, "a push that is over is not continued");
+}
+
+#[tokio::test]
+async fn a_push_without_a_version_takes_the_first_free_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, storage, mut push) = published(folder.path()).await;
+    push.version = None;
+    let second = |n: i64| Version::at(START + Duration::seconds(n));
+    server.bucket().put(&format!(".depot/tombstones/m/{}.json", second(0)), b"{}");
+    server.bucket().put(&format!("m/v{}/x", second(1)), b"somebody's");
+    let taken = storage.push(push, &Progress::none()).await.unwrap().manifest.version;
+    assert_eq!(taken, second(2));
+    for n in [0, 1] {
+        assert_eq!(server.bucket().count(&format!("PUT .depot/leases/m/{}/", second(n))), 0, "it is not contended for");
+    }
 }
