@@ -1,5 +1,7 @@
 //! Pushes against a server on which others act between any two requests.
 
+mod files;
+
 use std::time::Duration;
 
 use super::*;
