@@ -147,9 +147,10 @@ async fn objects_of_others_beside_the_version_are_reported_and_recorded() {
 /// Whatever becomes of the request that writes the manifest.
 #[tokio::test]
 async fn a_manifest_whose_answer_is_lost_is_looked_for() {
-    for conditions in [true, false] {
-        let (server, result) = pushed(conditions, |asked, _| match asked == WRITE {
-            true => Act::ServeBut(503, "SlowDown"),
+    // A busy server's answer, and one that has no ETag and therefore says nothing.
+    for (conditions, status) in [(true, 503), (true, 200), (false, 200)] {
+        let (server, result) = pushed(conditions, move |asked, _| match asked == WRITE {
+            true => Act::ServeBut(status, "SlowDown"),
             false => Act::Serve,
         })
         .await;
