@@ -50,8 +50,9 @@ pub(crate) enum Seen<'a> {
 /// Removes the lock of a folder when it is dropped.
 pub(crate) struct FolderLock(#[expect(dead_code, reason = "holds the lock")] Dir);
 
-/// How long to wait for another process that puts its files in place, which takes a few renames.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look for the lock of another process that puts its files in place, which takes a few renames: about a
+/// minute long.
+const LOOKS: usize = 3000;
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -103,18 +104,20 @@ impl Folder {
 
     /// Waits until no other process puts files in place in this folder, and keeps others from it.
     pub(crate) fn lock(&self) -> Result<Option<FolderLock>> {
+        self.lock_within(LOOKS)
+    }
+
+    fn lock_within(&self, looks: usize) -> Result<Option<FolderLock>> {
         let dir = Dir::open(&self.root).map_err(Error::io("open the folder", &self.root))?;
-        let mut waited = Duration::ZERO;
-        loop {
+        for _ in 0..looks {
             match dir.try_lock() {
                 Ok(true) => return Ok(Some(FolderLock(dir))),
-                Ok(false) if waited < PATIENCE => sleep(PAUSE),
-                Ok(false) => return Err(Error::folder_busy(&self.root)),
+                Ok(false) => sleep(PAUSE),
                 // Not every file system knows locks: then nobody has one.
                 Err(_) => return Ok(None),
             }
-            waited += PAUSE;
         }
+        Err(Error::folder_busy(&self.root))
     }
 
     /// Opens the folder of a file; the error says what is in the way.
@@ -240,7 +243,7 @@ impl Folder {
             let mut file = staging.create(&temp)?;
             file.write_all(bytes)?;
             if sync {
-                file.sync_all()?;
+                super::sync(&file)?;
             }
             staging.rename(&temp, &self.dir, name, true)
         };

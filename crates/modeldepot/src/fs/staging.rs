@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dir::Dir;
 use super::folder::Folder;
-use super::{OWN, fresh_name, reserve};
+use super::{OWN, fresh_name, reserve, sync};
 use crate::error::{Error, Result};
 use crate::model::name::ArtifactPath;
 
@@ -152,8 +152,8 @@ impl Staging {
         }
         for staged in files {
             let synced = match &staged.file {
-                Some(file) => file.sync_all(),
-                None => self.dir.open_file(&staged.name, true).and_then(|file| file.sync_all()),
+                Some(file) => sync(file),
+                None => self.dir.open_file(&staged.name, true).and_then(|file| sync(&file)),
             };
             synced.map_err(Error::io("sync", &staged.shown))?;
         }

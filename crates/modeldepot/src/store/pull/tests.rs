@@ -1,5 +1,9 @@
 //! Switching versions in a process that dies at any step.
 
+mod compared;
+#[cfg(unix)]
+mod durable;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -63,6 +67,12 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
 
 /// Pulls a version as `ModelStorage::pull` does, with the given files.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
+    let (switch, ready) = fetched(root, found, files)?;
+    switch.run(ready)
+}
+
+/// Plans a pull and stages the files that it needs.
+fn fetched(root: &Path, found: &Arc<Description>, files: &Files) -> Result<(Switch, Vec<Ready>)> {
     let folder = Arc::new(Folder::make(root)?);
     let owned = Owned::read(&folder, found, false)?;
     let mut seen = Local::new();
@@ -84,7 +94,7 @@ fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
         ready.push(Ready { file, staged, kept: 0, reused: 0 });
     }
     let found = Arc::clone(found);
-    Switch { folder, staging, found, local: seen, force: false, resume: true, sync: false }.run(ready)
+    Ok((Switch { folder, staging, found, local: seen, force: false, resume: true, sync: false }, ready))
 }
 
 /// All files below a folder with their text, except staging files.
