@@ -111,7 +111,11 @@ impl Folder {
         let dir = Dir::open(&self.root).map_err(Error::io("open the folder", &self.root))?;
         for _ in 0..looks {
             match dir.try_lock() {
-                Ok(true) => return Ok(Some(FolderLock(dir))),
+                Ok(true) => {
+                    #[cfg(test)]
+                    super::fuse::locked();
+                    return Ok(Some(FolderLock(dir)));
+                }
                 Ok(false) => sleep(PAUSE),
                 // Not every file system knows locks: then nobody has one.
                 Err(_) => return Ok(None),
@@ -162,16 +166,12 @@ impl Folder {
         }
         // Both lead to a file. There are two if both are spelled so.
         let spelled = |path: &str| -> io::Result<bool> {
-            let (mut start, names) = (0, path.split('/'));
-            for name in names {
-                let dir = match self.parent(&path[..start + name.len()])? {
-                    Ok((dir, _)) => dir,
-                    Err(_) => return Ok(false),
-                };
+            let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+            for end in ends {
+                let Ok((dir, name)) = self.parent(&path[..end])? else { return Ok(false) };
                 if !dir.as_ref().unwrap_or(&self.dir).names()?.iter().any(|found| found == name) {
                     return Ok(false);
                 }
-                start += name.len() + 1;
             }
             Ok(true)
         };

@@ -10,6 +10,7 @@ use std::io;
 thread_local! {
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
     static FOLDS: Cell<bool> = const { Cell::new(false) };
+    static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
     static NOTES: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
 }
 
@@ -73,6 +74,17 @@ pub(super) fn change() -> io::Result<()> {
             LEFT.set(left.map(|left| left - 1));
             Ok(())
         }
+    }
+}
+
+/// What others do while this thread waits for the lock of a folder the next time.
+pub(crate) fn meanwhile(what: impl FnOnce() + 'static) {
+    MEANWHILE.set(Some(Box::new(what)));
+}
+
+pub(super) fn locked() {
+    if let Some(what) = MEANWHILE.take() {
+        what();
     }
 }
 

@@ -156,7 +156,7 @@ impl Switch {
     }
 
     /// Writes a record small enough for a later pull to read.
-    fn write_record(&self, record: Vec<u8>) -> Result<()> {
+    pub(super) fn write_record(&self, record: Vec<u8>) -> Result<()> {
         if record.len() as u64 > LARGEST_RECORD {
             let what = io::Error::new(io::ErrorKind::FileTooLarge, "too many files of earlier pulls");
             return Err(Error::io("write", self.folder.shown(RECORD))(what));

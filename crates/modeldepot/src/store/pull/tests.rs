@@ -3,6 +3,9 @@
 mod compared;
 #[cfg(unix)]
 mod durable;
+mod meanwhile;
+#[cfg(unix)]
+mod recorded;
 
 use std::collections::BTreeMap;
 use std::fs;
