@@ -307,16 +307,10 @@ impl Folder {
 
     /// Removes the folders on the way to a path that are empty now, the innermost first.
     pub(crate) fn prune(&self, path: &str) {
-        let mut path = path;
-        while let Some((folder, _)) = path.rsplit_once('/') {
-            let removed = match self.parent(folder) {
-                Ok(Ok((dir, name))) => dir.as_ref().unwrap_or(&self.dir).remove_folder(name),
-                Ok(Err(Seen::Absent)) => Ok(()),
-                _ => return,
-            };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return,
-                _ => path = folder,
+        for (at, _) in path.rmatch_indices('/') {
+            if let Ok(Ok((dir, name))) = self.parent(&path[..at]) {
+                // One that is not empty stays, and with it those around it.
+                let _ = dir.as_ref().unwrap_or(&self.dir).remove_folder(name);
             }
         }
     }

@@ -150,6 +150,19 @@ fn space_is_taken_at_once_only_for_sizes_that_are_known() {
     assert_eq!(open(temp.path()).reserved(), 2 << 20, "the next pull does not need it again");
 }
 
+/// A version may have more files than a process may hold open.
+#[test]
+fn a_closed_file_is_held_by_nobody() {
+    let temp = tempfile::tempdir().unwrap();
+    let staging = open(temp.path());
+    let mut staged = stage(&staging, b"abc");
+    let file = staged.file();
+    staged.close();
+    assert_eq!(Arc::strong_count(&file), 1);
+    staged.place(&"f".parse().unwrap(), false).unwrap();
+    assert_eq!(fs::read(temp.path().join("f")).unwrap(), b"abc");
+}
+
 #[test]
 fn nothing_but_staging_folders_is_swept() {
     let temp = tempfile::tempdir().unwrap();
