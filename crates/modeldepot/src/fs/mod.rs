@@ -15,7 +15,8 @@ mod folder;
 #[cfg(test)]
 pub(crate) mod fuse;
 mod staging;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::fs::{File, Metadata};
