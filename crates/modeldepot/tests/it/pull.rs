@@ -362,8 +362,8 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
 /// A file that another pull is about to replace is no obstacle, though the manifest that lists it is missing for a
 /// moment.
 pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
-    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
-    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
+    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file"), ("c", b"1")]).await;
+    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder"), ("c", b"placed")]).await;
     b.pull("m@1", "out").await.unwrap();
     let (manifest, away) = (b.path("out/manifest.json"), b.path("away.json"));
     let folder = fs::File::open(b.path("out")).unwrap();
@@ -380,10 +380,13 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     // It knows the version, and is about to look at the folder. Nothing tells when it waits for the lock.
     wait.recv().await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // The other pull has put one file in place.
+    fs::rename(b.file("fetched", b"placed"), b.path("out/c")).unwrap();
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
-    pulled.await.unwrap().unwrap();
-    assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
+    let fetched = pulled.await.unwrap().unwrap();
+    assert_eq!(fetched.reused, "placed".len() as u64, "it is compared again");
+    assert_eq!(names(&b.path("out")), ["a/b", "c", "m.bin", "manifest.json"]);
 }
 
 /// A version as published by the Python pipeline, or by anyone who writes three lines of JSON.
