@@ -11,12 +11,13 @@ thread_local! {
     static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
     static FOLDS: Cell<bool> = const { Cell::new(false) };
     static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    #[cfg(unix)]
     static NOTES: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
 }
 
 /// A step that matters when the power fails.
+#[cfg(unix)]
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(unix), expect(dead_code, reason = "only Unix makes notes"))]
 pub(crate) enum Note {
     /// The file or folder of this number was synced.
     Synced(u64),
