@@ -250,8 +250,10 @@ impl ModelStorage {
         // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let before = &*seen;
         let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
-        let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
+        let mut local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
         seen.clone_from(&local);
+        let (here, known) = (Arc::clone(&folder), Arc::clone(&owned));
+        let local = blocking(move || local::make_way(&here, &known, &mut local).map(|()| local)).await?;
         let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
             plan.anew();

@@ -15,7 +15,7 @@ pub(super) enum Found {
     Same,
     /// A regular file with other or unknown bytes.
     File,
-    /// A folder that contains only unchanged files of earlier pulls.
+    /// Only unchanged files of earlier pulls: in a folder at the path, or a file in place of a parent.
     Ours {
         /// The files.
         files: Vec<ArtifactPath>,
@@ -98,10 +98,6 @@ pub(super) fn plan(
             }
             Found::Other(Kind::Link) if may(ObstacleKind::Link) => Step::Replace,
             Found::Other(Kind::Special) if force => Step::Replace,
-            Found::Behind(at, Kind::File) if at.parse().is_ok_and(|at| owned.contains(&at)) => {
-                plan.cleared.extend(at.parse::<ArtifactPath>());
-                Step::Create
-            }
             Found::File | Found::Other(Kind::File) => {
                 refuse(path.as_str(), ObstacleKind::File);
                 continue;
@@ -180,6 +176,7 @@ mod tests {
         use ObstacleKind as Kinds;
         let both = [false, true];
         let behind = |at: &str, kind| Found::Behind(at.to_owned(), kind);
+        let in_place_of_a_parent = Found::Ours { files: vec![path("own")], folders: Vec::new() };
         let mut cases: Vec<Case> = Vec::new();
         for (ours, force) in both.iter().flat_map(|ours| both.map(|force| (*ours, force))) {
             let replaced = |may: bool, what| if may { Ok(Step::Replace) } else { Err(what) };
@@ -191,9 +188,10 @@ mod tests {
                 // Something else than a pull makes there, even where one had put a file.
                 (Found::Other(Kind::Special), ours, force, replaced(force, Kinds::Special)),
                 (Found::Other(Kind::Folder), ours, force, Err(Kinds::Folder)),
-                (behind("x", Kind::File), ours, force, Err(Kinds::NotAFolder)),
-                (behind("own", Kind::Link), ours, force, Err(Kinds::NotAFolder)),
-                (behind("own", Kind::File), ours, force, Ok(Step::Create)),
+                (behind("x", Kind::Link), ours, force, Err(Kinds::NotAFolder)),
+                // Even one of an earlier pull, which was changed since.
+                (behind("own", Kind::File), ours, force, Err(Kinds::NotAFolder)),
+                (in_place_of_a_parent.clone(), ours, force, Ok(Step::Create)),
             ]);
         }
         for (at, ours, force, expected) in cases {
@@ -203,7 +201,7 @@ mod tests {
             assert_eq!(step, expected, "{at:?} {ours} {force}");
             let Ok(planned) = planned else { continue };
             assert_eq!(planned.theirs.contains(&path("a")), at == Found::Same && !ours, "{at:?} {ours}");
-            let cleared = at == behind("own", Kind::File);
+            let cleared = at == in_place_of_a_parent;
             assert_eq!(planned.cleared, paths(if cleared { &["own"] } else { &[] }), "{at:?}");
             assert_eq!(planned.obsolete, paths(if cleared { &[] } else { &["own"] }), "{at:?}");
         }
@@ -272,7 +270,7 @@ mod tests {
                             prop_assert_eq!(plan.theirs.contains(path), !owned.contains(path), "whose it is is known");
                         }
                         Step::Create => {
-                            let free = matches!(found[path], Found::Absent | Found::Behind(..) | Found::Ours { .. });
+                            let free = matches!(found[path], Found::Absent | Found::Ours { .. });
                             prop_assert!(free, "{path}");
                         }
                         Step::Replace => {
@@ -281,9 +279,6 @@ mod tests {
                         }
                     }
                     prop_assert!(force || !is_sensitive(path));
-                    if let Found::Behind(at, kind) = &found[path] {
-                        prop_assert!(plan.cleared.contains(&at.parse().unwrap()) && *kind == Kind::File);
-                    }
                 }
                 prop_assert!(plan.cleared.is_subset(&owned) && plan.obsolete.is_subset(&owned));
                 prop_assert!(plan.obsolete.iter().all(|path| !found.contains_key(path)));

@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::ErrorKind;
 use crate::store::pull::is_complete;
-use crate::store::pull::obstacle::ObstacleKind;
 use crate::store::pull::owned::Present;
 
 const MANIFEST: &str = "manifest.json";
@@ -117,7 +116,8 @@ fn a_folder_is_complete_if_nothing_is_missing_left_or_unclear() {
         let folder = Folder::make(root).unwrap();
         let owned = Owned::read(&folder, found, false).unwrap();
         let look = |file: &StoredFile| local::look(&folder, file, &owned, &Local::new(), true).unwrap();
-        let seen: Local = found.files.iter().map(|file| (file.path.clone(), look(file))).collect();
+        let mut seen: Local = found.files.iter().map(|file| (file.path.clone(), look(file))).collect();
+        local::make_way(&folder, &owned, &mut seen).unwrap();
         let plan = planned(&seen, Some(&owned), found, false, root).unwrap();
         is_complete(&plan, &owned, found)
     };
