@@ -19,6 +19,7 @@ mod failed;
 mod fuzz;
 mod hostile;
 mod https;
+mod kept;
 mod lost;
 mod misbehaving;
 mod models;

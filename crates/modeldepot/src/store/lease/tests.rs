@@ -13,6 +13,9 @@ const OURS: u128 = 500;
 
 const LEASES: &str = ".depot/leases/m/1/";
 
+/// Longer than any of these tests takes.
+const NEVER: Duration = Duration::from_secs(40);
+
 fn model() -> ModelName {
     "m".parse().unwrap()
 }
@@ -44,12 +47,11 @@ fn record(tool: &str, at_work: bool) -> Vec<u8> {
 async fn server(conditions: bool) -> (TestServer, ModelStorage) {
     let server = TestServer::start().await;
     let mut storage = server.storage(conditions).await;
-    let never = Duration::from_secs(3600);
     storage.times = super::super::times::Times {
-        renewed_every: never,
-        short_wait: never,
-        long_wait: never,
-        unreadable: never,
+        renewed_every: NEVER,
+        short_wait: NEVER,
+        long_wait: NEVER,
+        unreadable: NEVER,
         create_again: Duration::ZERO,
         cleaning: never,
     };
@@ -120,7 +122,7 @@ async fn a_lease_is_renewed_while_it_is_held() {
 async fn a_contender_renews_its_lease_while_it_waits() {
     for often in [true, false] {
         let (server, mut storage) = server(false).await;
-        storage.times.renewed_every = Duration::from_millis(if often { 1 } else { 3_600_000 });
+        storage.times.renewed_every = if often { Duration::from_millis(1) } else { NEVER };
         server.bucket().put(&key(900), &record("other", false));
         let waiting = tokio::spawn(async move { acquire(&storage, &request(false)).await });
         match often {
@@ -243,8 +245,20 @@ async fn a_removed_lease_is_noticed_even_if_it_comes_back() {
 /// Without conditional writes; with them, only a lease that is gone means that another may work.
 #[tokio::test]
 async fn a_push_whose_lease_is_old_gives_up() {
-    for (conditions, held) in [(false, true), (true, true), (false, false), (true, false)] {
+    for (conditions, held, beside) in [
+        (false, true, false),
+        (true, true, false),
+        (false, false, false),
+        (true, false, false),
+        (false, false, true),
+        (true, false, true),
+    ] {
         let (server, storage) = server(conditions).await;
+        if beside {
+            // A dead one.
+            server.bucket().put(&key(1), &record("silent", true));
+            server.passes(700);
+        }
         let old = |asked: &str, bucket: &mut crate::store::test_server::Bucket| {
             if asked.starts_with("LIST") {
                 bucket.now += time::Duration::seconds(301);
@@ -326,7 +340,7 @@ async fn a_contender_that_starts_work_is_noticed() {
 async fn an_unreadable_lease_counts_as_a_contenders_for_a_while() {
     for soon in [true, false] {
         let (server, mut storage) = server(false).await;
-        storage.times.unreadable = Duration::from_millis(if soon { 0 } else { 3_600_000 });
+        storage.times.unreadable = if soon { Duration::ZERO } else { NEVER };
         server.bucket().put(&key(900), b"");
         let waiting = tokio::spawn(async move { acquire(&storage, &request(false)).await });
         if !soon {
@@ -348,7 +362,7 @@ async fn the_lowest_contender_waits_as_long_as_it_must() {
     for (conditions, patient) in [(false, true), (false, false), (true, true), (true, false)] {
         for (short, long) in [(true, false), (false, true)] {
             let (server, mut storage) = server(conditions).await;
-            let wait = |over: bool| Duration::from_secs(if over { 0 } else { 3600 });
+            let wait = |over: bool| if over { Duration::ZERO } else { NEVER };
             (storage.times.short_wait, storage.times.long_wait) = (wait(short), wait(long));
             server.bucket().put(&key(900), &record("contender", false));
             let waiting =

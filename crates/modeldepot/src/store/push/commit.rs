@@ -274,7 +274,7 @@ impl Job<'_> {
             size: sent.digests.size,
             etag: &sent.etag,
         });
-        let compared = Compared::new(prefix, listed, files);
+        let compared = Compared::of(prefix, listed, files);
         if let Some(at) = compared.changed.first() {
             return Err(self.pushed_by_another(&sent[*at].0.path));
         }

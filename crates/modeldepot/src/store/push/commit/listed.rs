@@ -29,7 +29,7 @@ pub(super) struct Compared {
 impl Compared {
     /// Compares the objects below `prefix` with the files that were sent. A server that lists no ETag leaves only the size
     /// to compare.
-    pub(super) fn new<'a>(
+    pub(super) fn of<'a>(
         prefix: &str,
         listed: Vec<ListedObject>,
         sent: impl IntoIterator<Item = AsSent<'a>>,
@@ -86,7 +86,7 @@ mod laws {
                 objects.reverse();
             }
             let files = sent.iter().map(|(path, (size, etag))| AsSent { path, size: *size, etag });
-            let compared = Compared::new(PREFIX, objects, files);
+            let compared = Compared::of(PREFIX, objects, files);
             for (at, (path, (size, etag))) in sent.iter().enumerate() {
                 let (changed, unclear) = (compared.changed.contains(&at), compared.unclear.contains(&at));
                 let (is_missing_or_other, is_unclear) = match listed.get(path) {
@@ -108,7 +108,7 @@ mod laws {
             let all = more.into_iter().chain(sent.clone()).collect::<BTreeMap<_, _>>();
             let listed = all.iter().map(|(path, (size, etag))| object(path, *size, etag)).collect();
             let files = sent.iter().map(|(path, (size, etag))| AsSent { path, size: *size, etag });
-            let compared = Compared::new(PREFIX, listed, files);
+            let compared = Compared::of(PREFIX, listed, files);
             prop_assert_eq!((compared.changed, compared.unclear), (vec![], vec![]));
         }
     }

@@ -1,5 +1,7 @@
 //! Pushes against a server on which others act between any two requests.
 
+mod files;
+
 use std::time::Duration;
 
 use super::*;
@@ -11,6 +13,8 @@ use crate::task::settled;
 
 const MANIFEST: &str = "m/v1/manifest.json";
 const FILE: &str = "m/v1/w.bin";
+const LIST: &str = "LIST m/v1/";
+const SEND: &str = "PUT m/v1/w.bin";
 const WRITE: &str = "PUT m/v1/manifest.json";
 const LOOK: &str = "GET m/v1/manifest.json";
 
@@ -38,16 +42,26 @@ async fn pushed(
     (server, result)
 }
 
-/// Does this once, when a request begins like this for the nth time.
-fn at(
+/// Does this once the file was sent, just before the next request like this.
+fn before(
     request: &'static str,
-    nth: usize,
     act: impl Fn(&mut Bucket) + Send + 'static,
 ) -> impl FnMut(&str, &mut Bucket) -> Act + Send + 'static {
-    let mut seen = 0;
+    let (mut sent, mut done) = (false, false);
     move |asked, bucket| {
-        seen += usize::from(asked.starts_with(request));
-        if asked.starts_with(request) && seen == nth {
+        if sent && !done && asked == request {
+            done = true;
+            act(bucket);
+        }
+        sent |= asked == SEND;
+        Act::Serve
+    }
+}
+
+/// Does this while the file is sent.
+fn while_sending(act: impl Fn(&mut Bucket) + Send + 'static) -> impl FnMut(&str, &mut Bucket) -> Act + Send + 'static {
+    move |asked, bucket| {
+        if asked == SEND {
             act(bucket);
         }
         Act::Serve
@@ -60,8 +74,7 @@ async fn anothers(content: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let storage = server.storage(true).await;
     storage.push(push(&folder, Some("1"), content), &Progress::none()).await.unwrap();
-    let body = server.bucket().objects[MANIFEST].body.clone();
-    body
+    server.bucket().objects[MANIFEST].body.clone()
 }
 
 #[tokio::test]
@@ -89,8 +102,7 @@ async fn nothing_is_published_over_files_that_another_changed() {
     ];
     for (what, change) in changes {
         for conditions in [true, false] {
-            // The second listing of the version is made when all is sent.
-            let (server, result) = pushed(conditions, at("LIST m/v1/", 2, change)).await;
+            let (server, result) = pushed(conditions, before(LIST, change)).await;
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict, "{what}, conditions {conditions}");
             assert!(!server.bucket().objects.contains_key(MANIFEST), "{what}, conditions {conditions}");
         }
@@ -101,7 +113,7 @@ async fn nothing_is_published_over_files_that_another_changed() {
 async fn a_file_that_is_listed_with_another_etag_or_none_is_the_same_if_its_bytes_are() {
     for etag in ["", "another", "d41d8cd98f00b204e9800998ecf8427e-1"] {
         let list = move |bucket: &mut Bucket| bucket.objects.get_mut(FILE).unwrap().etag = etag.to_owned();
-        let (server, result) = pushed(true, at("LIST m/v1/", 2, list)).await;
+        let (server, result) = pushed(true, before(LIST, list)).await;
         assert!(!result.unwrap().already, "{etag}");
         assert!(server.bucket().objects.contains_key(MANIFEST));
     }
@@ -111,13 +123,7 @@ async fn a_file_that_is_listed_with_another_etag_or_none_is_the_same_if_its_byte
 async fn nothing_is_published_without_the_lease() {
     for conditions in [true, false] {
         let remove = |bucket: &mut Bucket| bucket.objects.retain(|key, _| !key.starts_with(".depot/leases/"));
-        // With create-if-absent the leases and the files are listed at the same time.
-        let (server, result) = pushed(conditions, at("LIST m/v1/", 2, remove)).await;
-        if !conditions {
-            assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict);
-            assert!(!server.bucket().objects.contains_key(MANIFEST));
-        }
-        let (server, result) = pushed(conditions, at(&format!("PUT {FILE}").leak()[..], 1, remove)).await;
+        let (server, result) = pushed(conditions, while_sending(remove)).await;
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict, "conditions {conditions}");
         assert!(!server.bucket().objects.contains_key(MANIFEST));
     }
@@ -129,7 +135,7 @@ async fn objects_of_others_beside_the_version_are_reported_and_recorded() {
         bucket.put("m/v1/notes.txt", b"mine");
         bucket.put("m/v1/z", b"mine, too");
     };
-    let (server, result) = pushed(true, at(&format!("PUT {FILE}").leak()[..], 1, add)).await;
+    let (server, result) = pushed(true, while_sending(add)).await;
     let foreign = result.unwrap().foreign;
     assert_eq!((foreign.objects, foreign.bytes), (2, 13));
     assert_eq!(foreign.paths, ["notes.txt", "z"]);
@@ -140,9 +146,10 @@ async fn objects_of_others_beside_the_version_are_reported_and_recorded() {
 /// Whatever becomes of the request that writes the manifest.
 #[tokio::test]
 async fn a_manifest_whose_answer_is_lost_is_looked_for() {
-    for conditions in [true, false] {
-        let (server, result) = pushed(conditions, |asked, _| match asked == WRITE {
-            true => Act::ServeBut(503, "SlowDown"),
+    // A busy server's answer, and one that has no ETag and therefore says nothing.
+    for (conditions, status) in [(true, 503), (true, 200), (false, 200)] {
+        let (server, result) = pushed(conditions, move |asked, _| match asked == WRITE {
+            true => Act::ServeBut(status, "SlowDown"),
             false => Act::Serve,
         })
         .await;
@@ -209,12 +216,10 @@ async fn a_create_that_is_refused_without_a_manifest_is_anothers() {
 async fn the_manifest_of_another_push_is_never_replaced() {
     let (same, other) = (anothers(b"weights").await, anothers(b"another").await);
     for (theirs, is_same) in [(same, true), (other, false)] {
-        for (conditions, before) in [(true, WRITE), (true, "LIST m/v1/"), (false, "LIST m/v1/")] {
-            let theirs_then = theirs.clone();
-            let nth = if before == WRITE { 1 } else { 2 };
-            let appear = move |bucket: &mut Bucket| bucket.put(MANIFEST, &theirs_then);
-            let (server, result) = pushed(conditions, at(before, nth, appear)).await;
-            assert_eq!(server.bucket().objects[MANIFEST].body, theirs, "conditions {conditions}, before {before}");
+        for (conditions, when) in [(true, WRITE), (true, LIST), (false, LIST)] {
+            let appears = theirs.clone();
+            let (server, result) = pushed(conditions, before(when, move |bucket| bucket.put(MANIFEST, &appears))).await;
+            assert_eq!(server.bucket().objects[MANIFEST].body, theirs, "conditions {conditions}, before {when}");
             match result {
                 Ok(published) => assert!(is_same && published.already),
                 Err(error) => assert!(!is_same && matches!(error, Error::VersionExists { .. }), "{error:?}"),
