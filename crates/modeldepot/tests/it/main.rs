@@ -34,6 +34,7 @@ mod read;
 mod refusals;
 mod replaced;
 mod retries;
+mod sending;
 mod servers;
 mod silence;
 mod threads;

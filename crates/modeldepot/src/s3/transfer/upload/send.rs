@@ -71,17 +71,22 @@ impl Upload {
         let target = Target { client: client.clone(), bucket, key, id, checksum, origin: source.origin.clone() };
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
-            let may_go_on = matches!(failure, Failure::Final(error) if error.may_pass());
-            if !((self.options.resume || self.options.keep_parts) && may_go_on) {
-                // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
-                let _ = client.abort_multipart_upload(&self.bucket, &self.key, &target.id).await;
-            }
+            self.give_up(client, &target.id, failure).await;
         }
         // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
         sent.map_err(|failure| match failure {
             Failure::Final(error) if resumed && matches!(error.mark(), Mark::Refused(_)) => Failure::Obstacle(error),
             failure => failure,
         })
+    }
+
+    /// Aborts an upload that failed, unless it is to be resumed.
+    pub(in crate::s3) async fn give_up(&self, client: &S3Client, id: &str, failure: &Failure) {
+        let may_go_on = matches!(failure, Failure::Final(error) if error.may_pass());
+        if !((self.options.resume || self.options.keep_parts) && may_go_on) {
+            // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
+            let _ = client.abort_multipart_upload(&self.bucket, &self.key, id).await;
+        }
     }
 
     async fn send_all(
