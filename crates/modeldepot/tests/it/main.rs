@@ -11,6 +11,7 @@ mod bounds;
 mod by_url;
 mod client;
 mod cluster;
+mod completing;
 mod contract;
 mod dialects;
 mod direct;
