@@ -19,6 +19,7 @@ mod examples;
 mod fuzz;
 mod hostile;
 mod https;
+mod kept;
 mod lost;
 mod misbehaving;
 mod models;
