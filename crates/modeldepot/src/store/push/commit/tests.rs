@@ -74,8 +74,7 @@ async fn anothers(content: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let storage = server.storage(true).await;
     storage.push(push(&folder, Some("1"), content), &Progress::none()).await.unwrap();
-    let body = server.bucket().objects[MANIFEST].body.clone();
-    body
+    server.bucket().objects[MANIFEST].body.clone()
 }
 
 #[tokio::test]
