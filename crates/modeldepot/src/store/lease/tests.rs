@@ -53,7 +53,7 @@ async fn server(conditions: bool) -> (TestServer, ModelStorage) {
         long_wait: NEVER,
         unreadable: NEVER,
         create_again: Duration::ZERO,
-        cleaning: never,
+        cleaning: NEVER,
     };
     (server, storage)
 }
