@@ -40,6 +40,7 @@ mod retries;
 mod sending;
 mod servers;
 mod silence;
+mod streams;
 mod threads;
 mod transfer;
 mod unspellable;

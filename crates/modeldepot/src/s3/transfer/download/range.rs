@@ -144,6 +144,11 @@ impl Range {
         self.client.broke_off(self.about(), error)
     }
 
+    /// Returns how many bytes are missing when so many have come.
+    pub(super) fn left(&self, came: u64) -> u64 {
+        self.len - came
+    }
+
     /// Asks for what is missing of the range.
     pub(in crate::s3) async fn ask(&self, landed: u64) -> Result<Arrived> {
         let (object, first, last) = (&self.object, self.offset + landed, self.offset + self.len - 1);
@@ -178,7 +183,7 @@ impl Range {
             return Err(Error::object_changed(&object.bucket, &object.key));
         }
         let wrong_size = |found| Error::wrong_size(&object.key, object.size, found);
-        let left = self.len - landed;
+        let left = self.left(landed);
         let length = answer.content_length().and_then(|length| u64::try_from(length).ok());
         let whole = match answer.content_range().and_then(ranged) {
             // The size of the whole object comes with each range.
@@ -218,7 +223,7 @@ impl Range {
                 }
                 Err(error) => (at, Err(error)),
             };
-            retry.moved(at.landed - before, self.len - at.landed);
+            retry.moved(at.landed - before, self.left(at.landed));
             match result {
                 Ok(()) => return Ok(at.hasher.finish()),
                 Err(error) => retry.again(error).await?,

@@ -114,7 +114,7 @@ impl Passing {
             let range = self.pieces.range(came, self.end - came);
             let error = match self.frame(&range).await {
                 Ok(bytes) => {
-                    self.retry.moved(bytes.len() as u64, self.end - came - bytes.len() as u64);
+                    self.retry.moved(bytes.len() as u64, range.left(bytes.len() as u64));
                     return Ok(bytes);
                 }
                 Err(error) => error,
