@@ -27,6 +27,9 @@ pub(crate) enum Error {
     Keys(#[from] modeldepot_embedded::KeysError),
     #[error(transparent)]
     Service(#[from] modeldepot_server::Error),
+    /// The console of `modeldepot up`, beside its S3 server.
+    #[error(transparent)]
+    Console(modeldepot_server::Error),
     #[error(transparent)]
     Tokens(#[from] modeldepot_server::TokensError),
     #[error(transparent)]
@@ -131,7 +134,7 @@ impl Error {
                 _ => ErrorKind::Internal,
             },
             Error::Keys(error) => keys(error),
-            Error::Service(error) => error.kind(),
+            Error::Service(error) | Error::Console(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
             Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
             Error::Tls(_) => ErrorKind::Invalid,

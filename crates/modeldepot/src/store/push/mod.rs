@@ -257,7 +257,8 @@ impl ModelStorage {
         // which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
         let request = LeaseRequest {
             id,
-            tool: &push.tool,
+            // The lease says who pushes: rather a person than a program.
+            tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
             begun: begun_at,
             resumed,
             patient: push.version.is_some() || resumed,
