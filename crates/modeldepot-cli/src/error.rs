@@ -88,7 +88,16 @@ pub(crate) enum Error {
 fn named(error: &SettingsError, origin: &Origin) -> String {
     let (text, setting) = (error.to_string(), error.setting());
     match origin {
-        Origin::Flag(flag) => text.replace(&format!("`{setting}`"), &format!("`{flag}`")),
+        Origin::Flag(flag) => {
+            let text = text.replace(&format!("`{setting}`"), &format!("`{flag}`"));
+            match error {
+                // An argument of the Python package: the command has no flags for keys.
+                SettingsError::HalfAKey { missing, .. } => {
+                    text.replace(&format!("`{missing}`"), &format!("`{}`", crate::hint::key_argument(missing)))
+                }
+                _ => text,
+            }
+        }
         // Where another variable set it, the hint names that.
         _ => text,
     }

@@ -90,7 +90,7 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
 }
 
 /// Returns Python's argument for half of a key.
-fn key_argument(variable: &str) -> &'static str {
+pub(crate) fn key_argument(variable: &str) -> &'static str {
     if variable.contains("SECRET") { "secret_key" } else { "access_key" }
 }
 
