@@ -19,6 +19,9 @@ pub(crate) async fn run(args: CompareArgs, cx: &Context<'_>) -> Result<(), Error
     let storage = cx.storage().await?;
     let (one, other) = tokio::try_join!(storage.describe(&args.selector), storage.describe(&other))?;
     let pair = [&one, &other];
+    if name(&one) == name(&other) {
+        cx.ui.note(format_args!("both are {}", name(&one)));
+    }
     let compared = Comparison::of(&pair);
     if cx.ui.json {
         return cx.ui.answer_json(&to_json(&pair, &compared));
@@ -104,7 +107,10 @@ fn lines(pair: &[&Description; 2], compared: &Comparison<'_>) -> Vec<String> {
     });
     let counted = counted.collect::<Vec<_>>().join(", ");
     lines.push(String::new());
-    lines.push(format!("{} in the metadata; files: {counted}", plural(differing, "difference")));
+    lines.push(match differing == 0 && states.iter().all(|state| *state == State::Same) {
+        true => format!("identical: metadata and {}", plural(states.len(), "file")),
+        false => format!("{} in the metadata; files: {counted}", plural(differing, "difference")),
+    });
     if states.contains(&State::Unknown) {
         lines.push("unknown: of the same size, and without published digests to compare".to_owned());
     }

@@ -38,7 +38,7 @@ const READS_AT_ONCE: usize = 8;
 /// The content of a lease.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
-    /// The program that pushes.
+    /// Who pushes, or which program.
     tool: String,
     /// When it started, by its own clock.
     begun: String,
@@ -74,7 +74,7 @@ pub(super) struct Lease {
 pub(super) struct LeaseRequest<'a> {
     /// The name of the push.
     pub(super) id: Uuid,
-    /// The program that pushes.
+    /// Who pushes, or which program.
     pub(super) tool: &'a str,
     /// When it started, by its own clock.
     pub(super) begun: OffsetDateTime,
@@ -93,7 +93,7 @@ pub(super) enum Acquired {
     Alone(Box<Lease>),
     /// Another push has a lease.
     Busy {
-        /// Which program, as its lease says.
+        /// Who, as the lease says.
         by: String,
         /// Since when, by the server's clock.
         since: String,

@@ -21,11 +21,14 @@ impl ModelStorage {
     /// reader refuses is therefore never uploaded, and no version name is retired for it.
     ///
     /// # Errors
-    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the version is named `latest`, when the metadata is too
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the version is named `latest` or `v`, when the metadata is too
     /// large or nested too deeply, or when the reader refuses the manifest: its error is the cause.
     pub fn check_push(&self, push: &Push) -> Result<()> {
         if let Some(version) = push.version.as_ref().filter(|version| version.is_latest()) {
             return Err(Error::named_latest(&push.model, version));
+        }
+        if let Some(version) = push.version.as_ref().filter(|version| version.as_str().eq_ignore_ascii_case("v")) {
+            return Err(Error::named_v(version));
         }
         // Checked before serializing, which also recurses once per level.
         metadata::check(&push.metadata)?;
