@@ -69,8 +69,10 @@ impl Passing {
             self.pending = self.arrive().await?;
         }
         self.begin_part();
-        // A frame may hold the end of one part and the beginning of the next.
-        let here = self.part.as_ref().map_or(self.end, |(.., end)| *end) - self.at;
+        // A frame may hold the end of one part and the beginning of the next. That one is verified even if the first, of
+        // which the beginning was not asked for, is not.
+        let here =
+            (self.at / self.pieces.part_size() + 1).saturating_mul(self.pieces.part_size()).min(self.end) - self.at;
         let take = usize::try_from(here).unwrap_or(usize::MAX).min(self.pending.len());
         let bytes = self.pending.split_to(take);
         if let Some((hasher, ..)) = &mut self.part {
