@@ -69,7 +69,7 @@ fn versions_of_several_models_may_be_the_same() {
     model.bin    7 B    7 B        same
     old.txt      3 B    3 B        same
 
-    0 differences in the metadata; files: 3 same
+    identical: metadata and 3 files
     [exit status: 0]
     ");
 }

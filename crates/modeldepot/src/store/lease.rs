@@ -28,7 +28,7 @@ use super::ModelStorage;
 use super::decide::{self, Contend, Count, Patience, Stage};
 use crate::error::Result;
 use crate::model::key::{ObjectKey, leases_prefix};
-use crate::model::name::{ModelName, Version};
+use crate::model::name::{ModelName, PublishedBy, Version};
 use crate::task::{afterwards, joined};
 
 /// How often a lease is renewed.
@@ -52,7 +52,7 @@ const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The content of a lease.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
-    /// The program that pushes.
+    /// Who pushes: see [`pusher`].
     tool: String,
     /// When it started, by its own clock.
     begun: String,
@@ -84,11 +84,16 @@ pub(super) struct Lease {
     writing: Option<JoinHandle<Result<()>>>,
 }
 
+/// Says who pushes, to others who find the lease: a person or a job where that is known, and the program.
+pub(super) fn pusher(by: Option<&PublishedBy>, tool: &str) -> String {
+    by.map_or_else(|| tool.to_owned(), |by| format!("{by} ({tool})"))
+}
+
 /// A request for the lease of a version.
 pub(super) struct LeaseRequest<'a> {
     /// The name of the push.
     pub(super) id: Uuid,
-    /// The program that pushes.
+    /// Who pushes: see [`pusher`].
     pub(super) tool: &'a str,
     /// When it started, by its own clock.
     pub(super) begun: OffsetDateTime,
@@ -107,7 +112,7 @@ pub(super) enum Acquired {
     Alone(Box<Lease>),
     /// Another push has a lease.
     Busy {
-        /// Which program, as its lease says.
+        /// Who, as its lease says.
         by: String,
         /// Since when, by the server's clock.
         since: String,

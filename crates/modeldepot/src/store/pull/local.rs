@@ -42,6 +42,40 @@ pub(super) fn look(
     })
 }
 
+/// Returns what was found at the path of a file, recognizing one that is as an earlier pull left it. Reads it if it may be.
+pub(super) fn recognized(
+    folder: &Folder,
+    path: &ArtifactPath,
+    owned: &Owned,
+    (found, stamp): (Found, Option<Stamp>),
+) -> Result<(Found, Option<Stamp>)> {
+    let known = owned.files.get(path).filter(|_| found == Found::File);
+    let pulled = known.map(|known| unchanged(folder, path, known)).transpose()?.flatten();
+    Ok((if pulled.is_some() && pulled == stamp { Found::Pulled } else { found }, stamp))
+}
+
+/// Recognizes unchanged files of earlier pulls in place of folders that the version needs.
+pub(super) fn recognize_above(folder: &Folder, owned: &Owned, local: &mut Local) -> Result<()> {
+    // Each is read once, however many files the version has below it.
+    let mut read: BTreeMap<ArtifactPath, bool> = BTreeMap::new();
+    for (found, _) in local.values_mut() {
+        let Found::Behind(at, Kind::File) = &*found else { continue };
+        let Some((path, known)) = at.parse().ok().and_then(|path: ArtifactPath| owned.files.get_key_value(&path))
+        else {
+            continue;
+        };
+        let ours = match read.get(path) {
+            Some(ours) => *ours,
+            None => unchanged(folder, path, known)?.is_some(),
+        };
+        read.insert(path.clone(), ours);
+        if ours {
+            *found = Found::Ours { files: vec![path.clone()], folders: Vec::new() };
+        }
+    }
+    Ok(())
+}
+
 /// Checks whether a folder contains only unchanged files of earlier pulls.
 fn ours(folder: &Folder, path: &str, owned: &Owned) -> Result<Found> {
     let other = Ok(Found::Other(Kind::Folder));

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::fetch::Ready;
-use super::local::{Local, look, unchanged};
+use super::local::{Local, look, recognize_above, recognized, unchanged};
 use super::owned::{LARGEST_RECORD, MANIFEST, OwnFile, Owned, Present, RECORD, record};
 use super::plan::{Plan, Step};
 use super::planned;
@@ -75,8 +75,13 @@ impl Switch {
         let owned = Owned::read(folder, found, self.force)?;
         let mut local = Local::new();
         for file in &found.files {
-            local.insert(file.path.clone(), look(folder, file, &owned, &self.local, true)?);
+            let mut seen = look(folder, file, &owned, &self.local, true)?;
+            if !self.force {
+                seen = recognized(folder, &file.path, &owned, seen)?;
+            }
+            local.insert(file.path.clone(), seen);
         }
+        recognize_above(folder, &owned, &mut local)?;
         let mut plan = planned(&local, Some(&owned), found, self.force, folder.root())?;
         if !self.resume {
             plan.anew();

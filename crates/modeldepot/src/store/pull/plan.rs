@@ -15,11 +15,13 @@ pub(super) enum Found {
     Same,
     /// A regular file with other or unknown bytes.
     File,
-    /// A folder that contains only unchanged files of earlier pulls.
+    /// A regular file with other bytes, as an earlier pull left it.
+    Pulled,
+    /// Only unchanged files of earlier pulls: in a folder at this path, or one in place of a folder above it.
     Ours {
         /// The files.
         files: Vec<ArtifactPath>,
-        /// The folder and its subfolders, innermost first.
+        /// The folder at this path and its subfolders, innermost first.
         folders: Vec<String>,
     },
     /// Something else.
@@ -74,10 +76,11 @@ pub(super) fn plan(
     force: bool,
 ) -> Result<Plan, Vec<Obstacle>> {
     let (mut plan, mut obstacles) = (Plan::default(), Vec::new());
+    let is_owned = |path: &str| path.parse().is_ok_and(|path: ArtifactPath| owned.contains(&path));
     for (path, found) in found {
         let mut refuse = |path: &str, what| obstacles.push(Obstacle { path: path.to_owned(), what });
         let ours = owned.contains(path);
-        let may = |what: ObstacleKind| ours || (force && what.yields());
+        let may = |what: ObstacleKind| force && what.yields();
         if is_sensitive(path) && !force {
             refuse(path.as_str(), ObstacleKind::Sensitive);
             continue;
@@ -90,7 +93,8 @@ pub(super) fn plan(
                 }
                 Step::Keep
             }
-            Found::File if may(ObstacleKind::File) => Step::Replace,
+            Found::Pulled if ours => Step::Replace,
+            Found::File | Found::Pulled if may(ObstacleKind::File) => Step::Replace,
             Found::Ours { files, folders } if files.iter().all(|file| owned.contains(file)) => {
                 plan.cleared.extend(files.iter().cloned());
                 plan.folders.extend(folders.iter().cloned());
@@ -98,12 +102,12 @@ pub(super) fn plan(
             }
             Found::Other(Kind::Link) if may(ObstacleKind::Link) => Step::Replace,
             Found::Other(Kind::Special) if force => Step::Replace,
-            Found::Behind(at, Kind::File) if at.parse().is_ok_and(|at| owned.contains(&at)) => {
+            Found::Behind(at, Kind::File) if force && is_owned(at) => {
                 plan.cleared.extend(at.parse::<ArtifactPath>());
                 Step::Create
             }
-            Found::File | Found::Other(Kind::File) => {
-                refuse(path.as_str(), ObstacleKind::File);
+            Found::File | Found::Pulled | Found::Other(Kind::File) => {
+                refuse(path.as_str(), if ours { ObstacleKind::Changed } else { ObstacleKind::File });
                 continue;
             }
             Found::Ours { .. } => {
@@ -119,8 +123,9 @@ pub(super) fn plan(
                 refuse(path.as_str(), what);
                 continue;
             }
-            Found::Behind(at, _) => {
-                refuse(at, ObstacleKind::NotAFolder);
+            Found::Behind(at, kind) => {
+                let changed = *kind == Kind::File && is_owned(at);
+                refuse(at, if changed { ObstacleKind::Changed } else { ObstacleKind::NotAFolder });
                 continue;
             }
         };
@@ -182,6 +187,7 @@ mod tests {
             Just(Found::Absent),
             Just(Found::Same),
             Just(Found::File),
+            Just(Found::Pulled),
             proptest::sample::select(vec![Kind::Folder, Kind::Link, Kind::Special]).prop_map(Found::Other),
             proptest::collection::vec(any_path(), 0..3).prop_map(|files| Found::Ours { files, folders: Vec::new() }),
             (any_path(), proptest::sample::select(vec![Kind::File, Kind::Link, Kind::Special]))
@@ -210,13 +216,15 @@ mod tests {
                             prop_assert!(free, "{path}");
                         }
                         Step::Replace => {
-                            prop_assert!(owned.contains(path) || force);
-                            prop_assert!(matches!(&found[path], Found::File | Found::Other(Kind::Link | Kind::Special)));
+                            let unchanged = owned.contains(path) && found[path] == Found::Pulled;
+                            prop_assert!(unchanged || force, "{path} was changed, or no pull put it there");
+                            let one = matches!(&found[path], Found::File | Found::Pulled | Found::Other(Kind::Link | Kind::Special));
+                            prop_assert!(one, "{path}");
                         }
                     }
                     prop_assert!(force || !is_sensitive(path));
                     if let Found::Behind(at, kind) = &found[path] {
-                        prop_assert!(plan.cleared.contains(&at.parse().unwrap()) && *kind == Kind::File);
+                        prop_assert!(force && plan.cleared.contains(&at.parse().unwrap()) && *kind == Kind::File);
                     }
                 }
                 prop_assert!(plan.cleared.is_subset(&owned) && plan.obsolete.is_subset(&owned));
@@ -254,6 +262,7 @@ mod tests {
                     let found = match folder.get(path) {
                         None => Found::Absent,
                         Some(found) if found == content => Found::Same,
+                        Some(_) if owned.contains(path) => Found::Pulled,
                         Some(_) => Found::File,
                     };
                     (path.clone(), found)

@@ -127,7 +127,7 @@ impl S3Client {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Digests> {
         let digests = if object.size == 0 {
-            let found = self.get_object_metadata(&object.bucket, &object.key).await?.size;
+            let found = self.head_object(&object.bucket, &object.key).await?.size;
             if found > 0 {
                 return Err(Error::wrong_size(&object.key, 0, found));
             }
@@ -235,7 +235,7 @@ impl S3Client {
             on_bytes(len);
         }
         if size == 0 {
-            found = self.get_object_metadata(bucket, key).await?.size;
+            found = self.head_object(bucket, key).await?.size;
         }
         if found != size {
             return Err(Error::wrong_size(key, size, found));

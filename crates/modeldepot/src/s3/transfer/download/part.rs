@@ -108,7 +108,7 @@ impl Pieces {
                 found: found.root().map(|found| found.to_string()).unwrap_or_default(),
             },
         };
-        Error::Damaged { path, mismatch }
+        Error::Damaged { path, version: None, mismatch }
     }
 }
 
