@@ -18,6 +18,7 @@ mod examples;
 mod fuzz;
 mod hostile;
 mod https;
+mod kept;
 mod lost;
 mod misbehaving;
 mod models;

@@ -115,9 +115,10 @@ pub(crate) async fn what_was_changed_since_a_pull_is_not_replaced(b: Backend) {
     for (path, bytes) in [("m.bin", &edited[..]), ("h.json", b"{\"note\": 1}"), ("a", b"A FILE")] {
         b.file(&format!("out/{path}"), bytes);
     }
-    let changed = |paths: [&str; 3]| paths.map(|path| (path.to_owned(), ObstacleKind::Changed));
-    assert_eq!(in_the_way(&b, "m@1", "out").await, changed(["a", "h.json", "m.bin"]));
-    assert_eq!(in_the_way(&b, "m@2", "out").await, changed(["a", "h.json", "m.bin"]));
+    let expected = |of_a| [("a", of_a), ("h.json", ObstacleKind::Changed), ("m.bin", ObstacleKind::Changed)];
+    let expected = |of_a| expected(of_a).map(|(path, what)| (path.to_owned(), what));
+    assert_eq!(in_the_way(&b, "m@1", "out").await, expected(ObstacleKind::Changed));
+    assert_eq!(in_the_way(&b, "m@2", "out").await, expected(ObstacleKind::NotAFolder));
     assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), edited);
     assert_eq!(
         fs::read(b.path("out/manifest.json")).unwrap(),
@@ -127,7 +128,9 @@ pub(crate) async fn what_was_changed_since_a_pull_is_not_replaced(b: Backend) {
     // What is already as the next version has it is no conflict.
     b.file("out/m.bin", &bytes(9 << 20, 2));
     b.file("out/h.json", b"{}");
-    assert_eq!(in_the_way(&b, "m@2", "out").await, [("a".to_owned(), ObstacleKind::Changed)]);
+    assert_eq!(in_the_way(&b, "m@2", "out").await, [("a".to_owned(), ObstacleKind::NotAFolder)]);
+    b.file("out/h.json", b"{\"note\": 2}");
+    fs::remove_file(b.path("out/a")).unwrap();
     forced(&b, "m@2", "out").await.unwrap();
     assert_eq!(names(&b.path("out")), ["a/b", "h.json", "m.bin", "manifest.json"]);
     #[cfg(unix)]
@@ -340,6 +343,42 @@ pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend)
     assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), b"weights");
 }
 
+/// Neither of the version itself nor of an older one in the folder.
+#[tokio::test]
+async fn a_pull_that_begins_anew_reuses_nothing() {
+    let b = Backend::embedded().await;
+    let first = bytes(20 << 20, 1);
+    let second = [&first[..16 << 20], &bytes(4 << 20, 2)].concat();
+    publish(&b, "m", "1", &[("m.bin", &first), ("same", b"same")]).await;
+    publish(&b, "m", "2", &[("m.bin", &second), ("same", b"same")]).await;
+    b.pull("m@1", "out").await.unwrap();
+    for (version, content) in [("1", &first), ("2", &second)] {
+        let pull = Pull::new(format!("m@{version}").parse().unwrap(), b.path("out")).resume(false);
+        let fetched = b.storage.pull(&pull, &Progress::none()).await.unwrap();
+        assert_eq!((fetched.reused, fetched.kept), (0, 0), "{version}");
+        assert!(fs::read(b.path("out/m.bin")).unwrap() == *content, "{version}");
+    }
+    assert_eq!(names(&b.path("out")), ["m.bin", "manifest.json", "same"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn programs_can_be_run_where_they_are_pulled() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let b = Backend::embedded().await;
+    let mode = |path: &str, mode| fs::set_permissions(b.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    let executable = |path: &str| fs::metadata(b.path(path)).unwrap().permissions().mode() & 0o111 != 0;
+    b.file("m-1/run.sh", b"#!/bin/sh");
+    mode("m-1/run.sh", 0o755);
+    publish(&b, "m", "1", &[("m.bin", b"weights")]).await;
+    b.pull("m", "out").await.unwrap();
+    assert_eq!((executable("out/run.sh"), executable("out/m.bin")), (true, false));
+    // Also where everything else is in place.
+    mode("out/run.sh", 0o644);
+    b.pull("m", "out").await.unwrap();
+    assert_eq!((executable("out/run.sh"), executable("out/m.bin")), (true, false));
+}
+
 pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", &bytes(20 << 20, 1)), ("sub/a", b"1"), ("b", b"2")]).await;
     publish(&b, "m", "2", &[("m.bin", &bytes(20 << 20, 2)), ("sub/c", b"3")]).await;
@@ -364,8 +403,8 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
 /// A file that another pull is about to replace is no obstacle, though the manifest that lists it is missing for a
 /// moment.
 pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
-    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
-    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
+    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file"), ("c", b"1")]).await;
+    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder"), ("c", b"placed")]).await;
     b.pull("m@1", "out").await.unwrap();
     let (manifest, away) = (b.path("out/manifest.json"), b.path("away.json"));
     let folder = fs::File::open(b.path("out")).unwrap();
@@ -382,10 +421,13 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     // It knows the version, and is about to look at the folder. Nothing tells when it waits for the lock.
     wait.recv().await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // The other pull has put one file in place.
+    fs::rename(b.file("fetched", b"placed"), b.path("out/c")).unwrap();
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
-    pulled.await.unwrap().unwrap();
-    assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
+    let fetched = pulled.await.unwrap().unwrap();
+    assert_eq!(fetched.reused, "placed".len() as u64, "it is compared again");
+    assert_eq!(names(&b.path("out")), ["a/b", "c", "m.bin", "manifest.json"]);
 }
 
 /// A version as published by the Python pipeline, or by anyone who writes three lines of JSON.

@@ -54,23 +54,22 @@ pub(super) fn recognized(
     Ok((if pulled.is_some() && pulled == stamp { Found::Pulled } else { found }, stamp))
 }
 
-/// Recognizes unchanged files of earlier pulls in place of folders that the version needs.
-pub(super) fn recognize_above(folder: &Folder, owned: &Owned, local: &mut Local) -> Result<()> {
-    // Each is read once, however many files the version has below it.
-    let mut read: BTreeMap<ArtifactPath, bool> = BTreeMap::new();
+/// Finds out which files in place of folders give way: those of earlier pulls that are unchanged. Each is read once,
+/// however many files of the version belong below it.
+pub(super) fn make_way(folder: &Folder, owned: &Owned, local: &mut Local) -> Result<()> {
+    let mut behind: BTreeMap<String, Vec<&mut Found>> = BTreeMap::new();
     for (found, _) in local.values_mut() {
-        let Found::Behind(at, Kind::File) = &*found else { continue };
-        let Some((path, known)) = at.parse().ok().and_then(|path: ArtifactPath| owned.files.get_key_value(&path))
-        else {
-            continue;
-        };
-        let ours = match read.get(path) {
-            Some(ours) => *ours,
-            None => unchanged(folder, path, known)?.is_some(),
-        };
-        read.insert(path.clone(), ours);
-        if ours {
-            *found = Found::Ours { files: vec![path.clone()], folders: Vec::new() };
+        if let Found::Behind(at, Kind::File) = found {
+            behind.entry(at.clone()).or_default().push(found);
+        }
+    }
+    for (at, all) in behind {
+        let Ok(path) = at.parse::<ArtifactPath>() else { continue };
+        let Some(known) = owned.files.get(&path) else { continue };
+        if unchanged(folder, &path, known)?.is_some() {
+            for found in all {
+                *found = Found::Ours { files: vec![path.clone()], folders: Vec::new() };
+            }
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::fetch::Ready;
-use super::local::{Local, look, recognize_above, recognized, unchanged};
+use super::local::{Local, look, make_way, recognized, unchanged};
 use super::owned::{LARGEST_RECORD, MANIFEST, OwnFile, Owned, Present, RECORD, record};
 use super::plan::{Plan, Step};
 use super::planned;
@@ -81,7 +81,7 @@ impl Switch {
             }
             local.insert(file.path.clone(), seen);
         }
-        recognize_above(folder, &owned, &mut local)?;
+        make_way(folder, &owned, &mut local)?;
         let mut plan = planned(&local, Some(&owned), found, self.force, folder.root())?;
         if !self.resume {
             plan.anew();
@@ -161,7 +161,7 @@ impl Switch {
     }
 
     /// Writes a record small enough for a later pull to read.
-    fn write_record(&self, record: Vec<u8>) -> Result<()> {
+    pub(super) fn write_record(&self, record: Vec<u8>) -> Result<()> {
         if record.len() as u64 > LARGEST_RECORD {
             let what = io::Error::new(io::ErrorKind::FileTooLarge, "too many files of earlier pulls");
             return Err(Error::io("write", self.folder.shown(RECORD))(what));
