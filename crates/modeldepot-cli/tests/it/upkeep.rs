@@ -40,8 +40,6 @@ fn gc_says_what_it_would_do_then_does_it() {
       m@1  2 files, 26 B, last modified just now
     remaining objects of deleted versions (1)
       m@3  1 file, 7 B, last modified just now
-    not created by modeldepot: not deleted (1)
-      notes/todo.txt
     ------- stderr -------
     dry run: nothing was deleted; pass --delete to delete these objects
     [exit status: 0]
@@ -223,7 +221,7 @@ fn fsck_knows_a_newer_layout_from_damage() {
     ------- stdout -------
     ✗ m@1: the manifest `m/v1/manifest.json` cannot be used
         caused by: it is written in format 9, newer than the 1 that this program supports
-    1 of 5 versions damaged; 7 files
+    1 of 5 versions damaged; 7 files; sizes only, --deep reads the files
     ------- stderr -------
     error: 1 fault found
     [exit status: 2]

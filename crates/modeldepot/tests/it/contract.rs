@@ -166,5 +166,5 @@ on!(
     unconditional_with_metadata,
     UNCONDITIONAL,
     own::a_version_that_lost_its_manifest_is_not_published_over,
-    own::a_push_beside_the_files_of_an_unfinished_one_is_refused,
+    own::a_push_beside_the_files_of_an_unfinished_one_is_refused
 );
