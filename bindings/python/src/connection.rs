@@ -84,6 +84,10 @@ impl Connection {
         }
         let mut settings = modeldepot_cli::settings(named).map_err(|failure| refused(py, failure))?;
         if let Some(rate) = given.limit_rate {
+            if (1..1000).contains(&rate) {
+                let message = format!("`limit_rate` is {rate} bytes per second, which is too slow");
+                return Err(invalid(py, message, &format!("for {rate} MB/s, pass `limit_rate={rate}_000_000`")));
+            }
             let rate = NonZeroU64::new(rate);
             let none = || invalid(py, "`limit_rate` is 0", "give bytes per second, or leave it out for no limit");
             settings.limit_rate = Some(rate.ok_or_else(none)?);

@@ -11,7 +11,12 @@ use crate::hint;
 
 /// Returns the exception for an error of the library under these settings.
 pub(crate) fn raised(py: Python<'_>, error: &Error, settings: Option<&Settings>) -> PyErr {
-    let hint = error.advice(settings).map(|advice| hint::said(&advice));
+    let hint = match error {
+        Error::Source(SourceError::Empty { path }) if is_empty(path) => {
+            Some("the folder is empty: name one with a model file".to_owned())
+        }
+        error => error.advice(settings).map(|advice| hint::said(&advice)),
+    };
     let failure = Failure::of(error, hint);
     let (class, cause, path) = match error {
         Error::Source(SourceError::Missing { path, .. }) => ("LocalFileNotFoundError", None, Some(path.as_path())),
@@ -21,6 +26,10 @@ pub(crate) fn raised(py: Python<'_>, error: &Error, settings: Option<&Settings>)
         _ => (class(failure.kind), None, None),
     };
     made(py, class, failure, cause, path)
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Returns the exception for invalid settings.

@@ -10,9 +10,9 @@ pub(crate) fn said(advice: &Advice) -> String {
         Advice::Note(note) => note.to_string(),
 
         Advice::DidYouMean(name) => format!("did you mean `{name}`?"),
-        Advice::ListModels => "`ModelStorage.models()` lists the models of this bucket".to_owned(),
+        Advice::ListModels => "`storage.models()` lists the models of this bucket".to_owned(),
         Advice::ListVersions { model, nearest } => {
-            let call = format!("`ModelStorage.list_model_versions(\"{model}\")`");
+            let call = format!("`storage.list_model_versions(\"{model}\")`");
             match nearest {
                 Some(NearestVersion::Similar(version)) => {
                     format!("did you mean `{model}@{version}`? {call} lists all")
@@ -21,16 +21,16 @@ pub(crate) fn said(advice: &Advice) -> String {
                 None => format!("{call} lists the versions"),
             }
         }
-        Advice::CreateBucket { bucket, .. } => format!("`S3Client.create_bucket(\"{bucket}\")` creates it"),
+        Advice::CreateBucket { bucket, .. } => format!("correct the name, or create the bucket with `S3Client().create_bucket(\"{bucket}\")`"),
         Advice::RenameBucket { bucket, setting: Some(setting) } => format!(
             "all accounts of a service share its bucket names: choose one of your own, as in {setting}=my-team-{bucket}"
         ),
         Advice::RenameBucket { setting: None, .. } => {
             "all accounts of a service share its bucket names: choose another one".to_owned()
         }
-        Advice::ListObjects { bucket } => format!("`S3Client.list_objects(\"{bucket}\")` lists its objects"),
+        Advice::ListObjects { bucket } => format!("`S3Client().list_objects(\"{bucket}\")` lists its objects"),
         Advice::ShowObject { bucket, key } => {
-            format!("`S3Client.get_object_metadata(\"{bucket}\", \"{}\")` shows it", visible(key))
+            format!("`S3Client().get_object_metadata(\"{bucket}\", \"{}\")` shows it", visible(key))
         }
 
         Advice::VersionIsPublished => {
@@ -44,12 +44,12 @@ pub(crate) fn said(advice: &Advice) -> String {
                 .to_owned()
         }
         Advice::WaitForGc => "try again in a minute, or choose another `version`".to_owned(),
-        Advice::FinishPush => "push the same files again to finish it, or choose another `version`".to_owned(),
+        Advice::FinishPush => "upload the same files again to finish it, or choose another `version`".to_owned(),
         Advice::RestoreVersion => {
-            "choose another `version`; pushing the files that it was published with restores it".to_owned()
+            "choose another `version`; uploading the files that it was published with restores it".to_owned()
         }
         Advice::RestoreManifest { model, version } => {
-            format!("push the same files as `{model}@{version}` again; the files that are already stored are kept")
+            format!("upload the same files as `{model}@{version}` again; the files that are already stored are kept")
         }
         Advice::AvoidDamaged { model: Some(model) } => format!(
             "use another version (`storage.list_model_versions(\"{model}\")` lists them); its publisher can publish it again under a new one"
@@ -59,23 +59,23 @@ pub(crate) fn said(advice: &Advice) -> String {
         }
         Advice::VersionIsDamaged => "the published version is damaged: choose another `version`".to_owned(),
         Advice::YieldToPush => {
-            "choose another `version`, or leave it out; or push again when they are done".to_owned()
+            "choose another `version`, or leave it out; or upload again when they are done".to_owned()
         }
         Advice::MoveObject => "move that object away, or choose another `version`".to_owned(),
         Advice::DeleteObjects { model, version } => format!(
-            "nothing was deleted; `S3Client.delete_object` deletes objects under `{model}/v{version}/` one by one"
+            "nothing was deleted; `S3Client().delete_object` deletes objects under `{model}/v{version}/` one by one"
         ),
         Advice::DeleteVersion { model, version, prefix } => {
             let storage = match prefix {
                 Some(prefix) => format!("ModelStorage(prefix=\"{}\")", visible(prefix.as_str())),
-                None => "ModelStorage".to_owned(),
+                None => "storage".to_owned(),
             };
             format!("`{storage}.delete_model_version(\"{model}\", \"{version}\")` deletes the whole version")
         }
         Advice::LeaveRecord => "leave it where it is; `modeldepot gc` removes records that are no longer needed".to_owned(),
 
-        Advice::PushFolder => "to push a whole folder, pass it as `model_path`".to_owned(),
-        Advice::CheckExcluded => "check `exclude`, or pass `include_hidden=True`".to_owned(),
+        Advice::PushFolder => "to upload a whole folder, pass it as `model_path`".to_owned(),
+        Advice::CheckExcluded => "every file is excluded: check `exclude`, or pass `include_hidden=True`".to_owned(),
         Advice::RenameFile => "rename the file, or leave it out with `exclude`".to_owned(),
         Advice::RenameOneFile => "rename one of them, or leave it out".to_owned(),
         Advice::FollowLinks => {
@@ -93,14 +93,18 @@ pub(crate) fn said(advice: &Advice) -> String {
         }
 
         Advice::ChangeFolder { overwrite: true } => {
-            "pull into another folder, or pass `force=True` to overwrite these files".to_owned()
+            "choose another `local_dir`, or pass `force=True` to overwrite these files".to_owned()
         }
         Advice::ChangeFolder { overwrite: false } => {
-            "pull into another folder, or move these files away".to_owned()
+            "choose another `local_dir`, or move these files away".to_owned()
         }
         Advice::ChangeLifetime => "`expiration` takes 1 to 604800 seconds".to_owned(),
         Advice::NameUpload => "name the version and the file".to_owned(),
-        Advice::AvoidUploadUrls => "update the server, or use `ModelStorage.upload_model` instead".to_owned(),
+        Advice::AvoidUploadUrls => {
+            "update the server, or upload with `storage.upload_model` or `storage.client.upload_file` instead; or pass \
+             `force=True` to sign this URL anyway"
+                .to_owned()
+        }
 
         Advice::CheckAccessKey(origin) => format!("the server does not know the access key: {origin}"),
         Advice::LogIn => {
@@ -171,7 +175,7 @@ pub(crate) fn said(advice: &Advice) -> String {
             "free space on the server, or have its storage enlarged; `modeldepot gc` lists orphaned objects".to_owned()
         }
         Advice::FreeQuota => {
-            "delete versions that are no longer needed (`ModelStorage.delete_model_version`, `modeldepot gc`), or ask for a \
+            "delete versions that are no longer needed (`storage.delete_model_version`, `modeldepot gc`), or ask for a \
              higher quota"
                 .to_owned()
         }

@@ -9,6 +9,7 @@
 //! | `answer/` | the results of the verbs: one class per file, declared by the macro in `declare.rs` |
 //! | `file_reader.rs` | a file of a version, read part by part |
 //! | `connection.rs` | settings, and the storage opened with them in this process |
+//! | `gate.rs` | keeps the runtime's threads out of an interpreter that is shutting down |
 //! | `runtime.rs` | how Python waits for work: Ctrl-C, progress, forks, asyncio |
 //! | `work.rs` | the work of verbs that take more than one call of the library |
 //! | `argument.rs`, `json.rs`, `progress.rs`, `error.rs`, `html.rs` | conversions between Python and Rust |
@@ -21,6 +22,7 @@ mod async_verbs;
 mod connection;
 mod error;
 mod file_reader;
+mod gate;
 mod given;
 mod hint;
 mod html;
@@ -44,6 +46,8 @@ fn command(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
 
 #[pymodule]
 mod _modeldepot {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::answer::{
         Deleted, Description, ListedObject, ModelSummary, ObjectMetadata, Published, StoredFile, Verified,
@@ -63,4 +67,9 @@ mod _modeldepot {
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "Python's name for it")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::gate::close_at_exit(module)
+    }
 }

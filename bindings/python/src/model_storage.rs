@@ -125,6 +125,7 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::md5)] md5: bool,
         #[pyo3(from_py_with = given::copy)] copy: bool,
     ) -> PyResult<Published> {
+        let model = argument::new_model(py, model_name, &model_path)?;
         let mut scan = Scan::new(model_path)
             .exclude(exclude.unwrap_or_default())
             .with(additional_files.unwrap_or_default())
@@ -132,8 +133,8 @@ impl ModelStorage {
             .follow_links(follow_links);
         (scan.main, scan.history) = (main, history);
         let upload = Upload {
-            model: model(py, model_name)?,
-            version: version.map(|version| argument::exact(py, version)).transpose()?,
+            model,
+            version: version.map(|version| argument::new_version(py, version)).transpose()?,
             scan,
             file_name: artifact(py, file_name)?,
             metadata: json::metadata(py, metadata)?,
@@ -170,7 +171,7 @@ impl ModelStorage {
         #[pyo3(from_py_with = given::force)] force: bool,
         #[pyo3(from_py_with = given::require_digests)] require_digests: bool,
     ) -> PyResult<OsString> {
-        let selector = selector(py, model_name, version)?;
+        let selector = argument::downloaded(py, model_name, version)?;
         let folder = local_dir.unwrap_or_else(|| work::downloaded(&selector.model));
         let pull = Pull::new(selector, folder).resume(resume).sync(sync).force(force).require_digests(require_digests);
         let watcher = Watcher::of(progress, "pulling")?;

@@ -10,12 +10,14 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::error::internal;
+use crate::gate::Gate;
 use crate::progress::Watcher;
 
 /// The interval at which waiting threads check for signals.
@@ -76,7 +78,7 @@ where
 }
 
 /// Starts work and returns an asyncio future with what `finish` makes of the result. Canceling the future drops the
-/// work.
+/// work, and so does the end of the interpreter.
 pub(crate) fn promise<'py, T, F>(
     py: Python<'py>,
     work: F,
@@ -87,6 +89,11 @@ where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
+    let gate = Gate::of_this_process(py);
+    if gate.is_closed() {
+        // The future would never be done.
+        return Err(PyRuntimeError::new_err("cannot start work: the interpreter is shutting down"));
+    }
     let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
     let future = event_loop.call_method0("create_future")?;
     let runtime = runtime(py)?;
@@ -99,7 +106,7 @@ where
                 break done;
             }
             if let Some(now) = watcher.news() {
-                let told = attached(|py| match watcher.function(py) {
+                let told = attached(&gate, |py| match watcher.function(py) {
                     Some(function) => {
                         event_loop.call_method1(py, "call_soon_threadsafe", (function, now.0, now.1)).map(drop)
                     }
@@ -110,7 +117,7 @@ where
                 }
             }
         };
-        attached(|py| {
+        attached(&gate, |py| {
             if let (Some(now), Some(function)) = (watcher.news(), watcher.function(py)) {
                 event_loop.call_method1(py, "call_soon_threadsafe", (function, now.0, now.1))?;
             }
@@ -132,8 +139,12 @@ where
 }
 
 /// Calls into the interpreter, unless it is shutting down: then nobody is left to wait.
-fn attached(work: impl FnOnce(Python<'_>) -> PyResult<()>) -> Option<()> {
-    tokio::task::block_in_place(|| Python::try_attach(work)).and_then(Result::ok)
+fn attached(gate: &Gate, work: impl FnOnce(Python<'_>) -> PyResult<()>) -> Option<()> {
+    tokio::task::block_in_place(|| {
+        let _inside = gate.enter()?;
+        Python::try_attach(work)
+    })
+    .and_then(Result::ok)
 }
 
 fn fate(error: JoinError) -> String {

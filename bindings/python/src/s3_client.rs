@@ -321,7 +321,8 @@ impl S3Client {
     /// put : bool, default False
     ///     Allow uploading the object instead of downloading it.
     /// force : bool, default False
-    ///     Allow uploading it even if the object belongs to a published version, which is then damaged.
+    ///     Allow uploading it even if the object belongs to a published version, which is then damaged, and even if
+    ///     the server lets anyone with such a URL do more, such as copying any object that its signer can read.
     ///
     /// Returns
     /// -------
@@ -334,6 +335,9 @@ impl S3Client {
     /// ConflictError
     ///     With ``put``, if the object belongs to a published version or is a record of modeldepot, without
     ///     ``force``.
+    /// DeniedError
+    ///     With ``put``, if such a URL would allow more than this upload, without ``force``. `modeldepot doctor` shows
+    ///     whether the server is safe.
     #[pyo3(signature = (bucket_name, object_name, expiration=3600, *, put=false, force=false))]
     fn get_presigned_url(
         &self,
@@ -349,6 +353,7 @@ impl S3Client {
         self.connection.run(py, |storage| async move {
             if put && !force {
                 storage.refuse_change(&bucket, &object_name, Change::Store).await?;
+                storage.check_upload_urls().await?;
             }
             storage.client().presign(&bucket, &object_name, method, expires).await
         })

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modeldepot import AsyncModelStorage, ModelStorage
+from modeldepot import AsyncModelStorage, InvalidError, ModelStorage
 
 WRONG: list[tuple[str, Callable[[Any, Any], Any], str]] = [
     ("model_path", lambda s, c: s.upload_model(3, "m"), "expected str or os.PathLike, got int"),
@@ -66,3 +67,27 @@ def test_nor_does_the_other_take_it(storage: ModelStorage) -> None:
     asyncio.run(push())
     with pytest.raises(TypeError, match="argument `bucket`"):
         AsyncModelStorage(bucket=3)  # type: ignore[arg-type]
+
+
+SWAPPED: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda s: s.upload_model("leaf", "best_model.pth"), '`upload_model("best_model.pth", "leaf")`'),
+    (lambda s: s.upload_model("best_model.pth", "leaf@1.5"), '`version="1.5"`'),
+    (lambda s: s.download_model("leaf", "./folder"), '`local_dir="./folder"`'),
+    (lambda s: type(s)(limit_rate=20), "`limit_rate=20_000_000`"),
+    (lambda s: type(s)(access_key="a"), "`secret_key`"),
+    (lambda s: type(s)(endpoint="http://localhost:9000/models"), '`bucket="models"`'),
+]
+
+
+@pytest.mark.parametrize(("call", "says"), SWAPPED)
+def test_arguments_in_the_wrong_place_are_refused(storage: ModelStorage, call: Callable[[Any], Any], says: str) -> None:
+    with pytest.raises(InvalidError) as raised:
+        call(storage)
+    assert says in str(raised.value.hint)
+    assert storage.models() == []
+
+
+def test_a_new_version_has_no_v(storage: ModelStorage, model: Path) -> None:
+    assert [str(storage.upload_model(model, "m", version)) for version in ("v1", "V2")] == ["m@1", "m@2"]
+    with pytest.raises(InvalidError, match="`v` is not a version name"):
+        storage.upload_model(model, "m", "v")

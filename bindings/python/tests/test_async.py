@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,37 @@ def test_a_block_ends_what_still_runs(storage: ModelStorage, large: Path) -> Non
         assert await AsyncModelStorage().models() == []
 
     asyncio.run(block())
+
+
+SHORT = """
+import asyncio, sys, threading
+from modeldepot import AsyncModelStorage
+
+async def both():
+    async with AsyncModelStorage() as storage:
+        await asyncio.gather(storage.models(), storage.models())
+
+asyncio.run(both())
+"""
+
+BUSY = """
+moved = threading.Event()
+
+async def push():
+    storage = AsyncModelStorage(limit_rate=1_000_000)
+    await storage.upload_model("large.bin", "m", "1", progress=lambda *now: moved.set())
+
+threading.Thread(target=lambda: asyncio.run(push()), daemon=True).start()
+assert moved.wait(60)
+"""
+
+
+def test_a_process_ends_without_a_crash(storage: ModelStorage, large: Path) -> None:
+    """Threads of the package leave the interpreter before it shuts down. Most runs crashed."""
+    scripts = [SHORT] * 5 + [SHORT + BUSY]
+    ended = [subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) for script in scripts]
+    outputs = [process.communicate(timeout=120)[1] for process in ended]
+    assert [(process.returncode, output) for process, output in zip(ended, outputs)] == [(0, b"")] * len(scripts)
 
 
 def test_it_needs_a_loop(storage: ModelStorage) -> None:

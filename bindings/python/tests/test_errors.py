@@ -123,7 +123,7 @@ def test_hints_name_arguments(storage: ModelStorage, model: Path) -> None:
     assert "another `version`" in str(raised.value.hint)
     with pytest.raises(NotFoundError) as absent:
         storage.describe("plant_classifier", "2")
-    assert '`ModelStorage.list_model_versions("plant_classifier")`' in str(absent.value.hint)
+    assert '`storage.list_model_versions("plant_classifier")`' in str(absent.value.hint)
 
 
 def test_a_wrong_login_is_denied_and_shows_no_secret(storage: ModelStorage) -> None:

@@ -209,7 +209,7 @@ def test_a_selector_names_a_version_too(storage: ModelStorage, model: Path) -> N
     assert storage.describe("m@1").version == "1"
     assert storage.describe("m@latest").version == "2"
     assert storage.describe("m", "latest").version == "2"
-    with pytest.raises(ValueError, match="specify an exact version to delete"):
+    with pytest.raises(ValueError, match="name the version to delete"):
         storage.delete_model_version("m", "latest")
 
 

@@ -1,11 +1,12 @@
 """Objects that modeldepot did not create are kept and listed; files removed by others are noticed."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modeldepot import ConflictError, CorruptError, ModelStorage, NotFoundError, S3Client
+from modeldepot import ConflictError, CorruptError, DeniedError, ModelStorage, NotFoundError, S3Client
 
 
 def test_foreign_objects_are_named_and_left(storage: ModelStorage, boto: Any, model: Path) -> None:
@@ -43,6 +44,19 @@ def test_published_objects_are_not_touched(storage: ModelStorage, model: Path) -
     assert s3.get_presigned_url(storage.bucket, key, put=True, force=True)
     s3.upload_file(model, storage.bucket, key, force=True)
     assert s3.delete_object(storage.bucket, key, force=True) is True
+
+
+def test_upload_urls_are_signed_only_where_they_allow_nothing_else(storage: ModelStorage, boto: Any) -> None:
+    s3 = S3Client()
+    assert s3.get_presigned_url("data", "x", put=True)
+    record = json.loads(boto.get_object(Bucket=storage.bucket, Key=".depot/probe.json")["Body"].read())
+    record["unsigned_headers"] = "copied"
+    boto.put_object(Bucket=storage.bucket, Key=".depot/probe.json", Body=json.dumps(record).encode())
+    with pytest.raises(DeniedError, match="upload URLs are not safe") as raised:
+        s3.get_presigned_url("data", "x", put=True)
+    assert "`force=True`" in str(raised.value.hint)
+    assert s3.get_presigned_url("data", "x", put=True, force=True)
+    assert s3.get_presigned_url("data", "x")
 
 
 def test_missing_files_are_noticed(storage: ModelStorage, boto: Any, model: Path) -> None:

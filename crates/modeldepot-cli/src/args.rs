@@ -18,7 +18,7 @@ pub(crate) use self::care::*;
 pub(crate) use self::key::*;
 pub(crate) use self::oidc::OidcArgs;
 pub(crate) use self::tls::TlsArgs;
-pub(crate) use self::value::{Exact, Lifetime, Meta, Rate, S3Address};
+pub(crate) use self::value::{Exact, Lifetime, Meta, NewVersion, Rate, S3Address};
 pub(crate) use self::verbs::*;
 pub(crate) use self::writing::WritingArgs;
 

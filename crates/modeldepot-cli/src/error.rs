@@ -27,6 +27,9 @@ pub(crate) enum Error {
     Keys(#[from] modeldepot_embedded::KeysError),
     #[error(transparent)]
     Service(#[from] modeldepot_server::Error),
+    /// The console of `modeldepot up`, beside its S3 server.
+    #[error(transparent)]
+    Console(modeldepot_server::Error),
     #[error(transparent)]
     Tokens(#[from] modeldepot_server::TokensError),
     #[error(transparent)]
@@ -85,7 +88,16 @@ pub(crate) enum Error {
 fn named(error: &SettingsError, origin: &Origin) -> String {
     let (text, setting) = (error.to_string(), error.setting());
     match origin {
-        Origin::Flag(flag) => text.replace(&format!("`{setting}`"), &format!("`{flag}`")),
+        Origin::Flag(flag) => {
+            let text = text.replace(&format!("`{setting}`"), &format!("`{flag}`"));
+            match error {
+                // An argument of the Python package: the command has no flags for keys.
+                SettingsError::HalfAKey { missing, .. } => {
+                    text.replace(&format!("`{missing}`"), &format!("`{}`", crate::hint::key_argument(missing)))
+                }
+                _ => text,
+            }
+        }
         // Where another variable set it, the hint names that.
         _ => text,
     }
@@ -131,7 +143,7 @@ impl Error {
                 _ => ErrorKind::Internal,
             },
             Error::Keys(error) => keys(error),
-            Error::Service(error) => error.kind(),
+            Error::Service(error) | Error::Console(error) => error.kind(),
             Error::Tokens(error) => error.kind(),
             Error::Tls(modeldepot_listen::TlsError::Read { .. }) => ErrorKind::Io,
             Error::Tls(_) => ErrorKind::Invalid,

@@ -25,7 +25,8 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         }
         Error::Embedded(error) => embedded(error),
         Error::Keys(error) => keys(error),
-        Error::Service(error) => service(error),
+        Error::Service(error) => service(error, "--listen"),
+        Error::Console(error) => service(error, "--console"),
         Error::Tokens(error) => tokens(error),
         Error::Tls(error) => error.hint().map(str::to_owned),
         Error::Settings { source, origin } => setting(source, origin),
@@ -77,7 +78,14 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
         }
         (Some(Advice::NameBucket { endpoint, bucket }), Origin::Flag(_)) => {
             let endpoint = endpoint.unwrap_or_else(|| "URL".to_owned());
-            Some(format!("pass --endpoint {endpoint} --bucket {bucket}"))
+            Some(match origin.is_flag() {
+                true => format!("pass --endpoint {endpoint} --bucket {bucket}"),
+                false => format!("pass `endpoint=\"{endpoint}\"` and `bucket=\"{bucket}\"`"),
+            })
+        }
+        // The command has no flags for keys.
+        (Some(Advice::SetOther { missing }), Origin::Flag(set)) => {
+            Some(format!("also pass `{}`, or leave `{set}` out", key_argument(missing)))
         }
         (Some(advice), _) => Some(said(&advice)),
         // The message names the variable.
@@ -87,6 +95,11 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
         }
         (None, origin) => found(origin),
     }
+}
+
+/// Returns Python's argument for half of a key.
+pub(crate) fn key_argument(variable: &str) -> &'static str {
+    if variable.contains("SECRET") { "secret_key" } else { "access_key" }
 }
 
 /// Names the origin of a value unless it was a flag.
@@ -130,7 +143,8 @@ fn embedded(error: &Embedded) -> Option<String> {
     })
 }
 
-fn service(error: &Service) -> Option<String> {
+/// Returns the hint for a service whose address this flag sets.
+fn service(error: &Service, flag: &str) -> Option<String> {
     Some(match error {
         Service::Depot(error) => return depot(error, None),
         Service::Tokens(error) => return tokens(error),
@@ -157,9 +171,9 @@ fn service(error: &Service) -> Option<String> {
         }
         Service::Staging { .. } => "choose a folder of your own with `--staging DIR`".to_owned(),
         Service::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
-            "the port is in use by another program: choose another port".to_owned()
+            format!("the port is in use: choose another with {flag}")
         }
-        Service::Bind { .. } => "choose an address of this machine".to_owned(),
+        Service::Bind { .. } => format!("choose an address of this machine with {flag}"),
         _ => return None,
     })
 }
@@ -197,7 +211,15 @@ pub(crate) fn depot(error: &Depot, settings: Option<&Settings>) -> Option<String
     {
         return Some("the folder is empty: name one with a model file".to_owned());
     }
-    error.advice(settings).map(|advice| said(&advice))
+    let advice = error.advice(settings)?;
+    // As typed, `modeldepot init` creates the buckets of the settings, without those of flags.
+    if let (Advice::CreateBucket { bucket, configured: true }, Some(settings)) = (&advice, settings)
+        && *bucket == settings.buckets.models
+        && settings.buckets != Settings::from_variables(|_| None).ok()?.buckets
+    {
+        return Some(format!("correct the name, or create the bucket with `modeldepot init --bucket {bucket}`"));
+    }
+    Some(said(&advice))
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -13,10 +13,12 @@ mod help;
 mod hint;
 mod interrupt;
 mod mistakes;
+mod new_version;
 mod origin;
 #[cfg(test)]
 mod reference;
 mod refused;
+mod swapped;
 mod ui;
 mod unknown;
 
@@ -38,6 +40,8 @@ use crate::ui::{BAD, Fitted, HINT, Ui, WARN, styled};
 
 pub use crate::config::{publisher as published_by, settings_of as settings, state_folder, warnings};
 pub use crate::failure::Failure;
+pub use crate::new_version::new_version;
+pub use crate::swapped::{Swapped, swapped};
 
 /// Runs the command with these arguments, the program name first, and returns the exit status. Signal handlers and the
 /// logger belong to the process, so run it once per process.

@@ -19,7 +19,7 @@ const READ_ONLY: &[&str] = &["models", "versions"];
 const OPTIONS: &[Row] = &[
     (
         ONE_VERSION,
-        &["--version", "--ver", "--tag", "--rev", "--revision", "--release"],
+        &["--version", "--ver", "--tag", "--rev", "--revision", "--release", "-t"],
         "a version follows `@`: `modeldepot {verb} {model}@{value}`",
     ),
     (
@@ -44,29 +44,48 @@ const OPTIONS: &[Row] = &[
         &["--overwrite", "--replace", "-f"],
         "--force overwrites files that were changed or are not from a pull",
     ),
-    (&["push"], &["--tag", "--tags", "--label", "--param", "--attr", "--set"], "`--meta {name}={value}` adds metadata"),
+    (&["push"], &["--tag", "--tags"], "`--meta {name}={value}` adds metadata; `--version {value}` names the version"),
     (
         &["push"],
-        &["--message", "--note", "--notes", "--description", "--comment", "--author"],
+        &["--param", "--attr", "--set", "--metadata", "--metric", "--metrics", "--params", "--property", "-p"],
+        "`--meta {pair}` adds metadata",
+    ),
+    (
+        &["push"],
+        &["--label", "--message", "--note", "--notes", "--description", "--comment", "--author"],
         "`--meta {name}={value}` adds metadata",
     ),
-    (
-        &["push"],
-        &["--name", "--model", "--model-name", "-m", "-n"],
-        "MODEL is the first argument: `modeldepot push {value} PATH`",
-    ),
+    (&["push"], &["-m"], "`--meta message={value}` adds metadata"),
+    (&["push"], &["-n"], "--dry-run lists what would be published"),
+    (&["push"], &["--name", "--model", "--model-name"], "MODEL is the first argument: `modeldepot push {value} PATH`"),
     (
         &["push"],
         &["--file", "--path", "--folder", "--dir", "--model-file", "--model-path", "-f"],
         "PATH is the second argument: `modeldepot push {model} {value}`",
     ),
-    (&["push"], &["--add", "--include", "--extra", "--config"], "`--with {value}` adds a file"),
+    (&["push"], &["--add", "--extra", "--config"], "`--with {value}` adds a file"),
+    (
+        &["push"],
+        &["--include", "--only", "--pattern", "--glob", "-i"],
+        "to publish only some files of a folder: `--exclude '*' --exclude '!{value}'`; `--with` adds a single file",
+    ),
+    (
+        &["push", "s3 cp"],
+        &["--acl", "--public", "--grants"],
+        "access is up to the bucket's own policy; `modeldepot url` gives others a link to one file",
+    ),
+    (&["push", "pull"], &["--recursive", "-r", "-R"], "leave {arg} out: whole folders are transferred"),
+    (
+        &["pull"],
+        &["--file", "--files", "--include", "--exclude", "--only"],
+        "a pull fetches the whole version; `modeldepot url {model} --file PATH` prints a link to one file",
+    ),
     (
         &["push"],
         &["--force", "--overwrite", "--replace"],
         "a published version never changes: choose another --version, or leave it out",
     ),
-    (&["push"], &["--ver", "--release"], "`--version {value}` names the version"),
+    (&["push"], &["--ver", "--release", "--rev", "--revision", "-t"], "`--version {value}` names the version"),
     (&["gc"], &["--dry-run", "--dryrun", "--list", "-n"], "`modeldepot gc` only lists; --delete deletes"),
     (&["gc"], &["--force", "--yes", "--prune", "--apply", "-y", "-f"], "--delete deletes the objects that gc lists"),
     (&["gc"], &["--older-than", "--age", "--keep", "--min-age"], "`--grace {value}` keeps objects younger than this"),
@@ -80,9 +99,19 @@ const OPTIONS: &[Row] = &[
     (&["rm"], &["--force", "-f"], "--yes deletes without confirmation"),
     (&["rm"], &["--dry-run", "-n"], "without --yes it asks first; `modeldepot show {model}` shows the version"),
     (
-        &["rm", "s3 rm", "s3 cp"],
+        &["rm"],
+        &["--recursive", "--all", "-r", "-R", "-rf", "-a"],
+        "delete one version at a time: `modeldepot rm {model}@VERSION`; `modeldepot versions {model}` lists them",
+    ),
+    (
+        &["s3 rm"],
         &["--recursive", "-r", "-R", "-rf"],
-        "name each version or object; `modeldepot push` and `modeldepot pull` transfer whole folders",
+        "delete one object at a time; `modeldepot s3 ls` lists them, and `modeldepot rm` deletes a version with its files",
+    ),
+    (
+        &["s3 cp"],
+        &["--recursive", "-r", "-R"],
+        "copy one file at a time; `modeldepot push` and `modeldepot pull` transfer whole folders",
     ),
     (
         READ_ONLY,
@@ -91,9 +120,15 @@ const OPTIONS: &[Row] = &[
     ),
     (&["url"], &["--ttl", "--expiry", "--duration", "--for"], "`--expires {value}` sets the lifetime"),
     (&["url"], &["--upload", "--write"], "--put signs an upload"),
+    (&["url"], &["--path", "--name", "-f"], "`--file {value}` chooses the file"),
     (&["up", "serve"], &["--port", "-p"], "`--listen {value}` sets the port"),
     (&["up", "serve"], &["--host", "--bind", "--address", "--addr"], "`--listen ADDRESS:PORT` sets the address"),
-    (&["up"], &["--data-dir", "--dir", "--folder", "--storage", "--root", "-d"], "`--data {value}` chooses the folder"),
+    (&["up"], &["--data-dir", "--dir", "--folder", "--storage", "--root"], "`--data {value}` chooses the folder"),
+    (
+        &["up", "serve"],
+        &["--daemon", "--detach", "--background", "-d", "-D"],
+        "it runs in the foreground: add `&` to run it in the background; `--data DIR` of `up` chooses the folder",
+    ),
     (&["doctor"], &["--fix"], "`modeldepot doctor` only diagnoses, and says what to change"),
     (
         ANY,
@@ -115,7 +150,9 @@ const OPTIONS: &[Row] = &[
 const SURPLUS: &[(&[&str], &str)] = &[
     (&["push"], "`--with {arg}` adds a file; or push the folder that holds them all"),
     (&["models"], "`modeldepot versions {arg}` lists the versions of a model"),
-    (&["versions"], "`modeldepot show {model}@{arg}` describes a version"),
+    (&["versions"], "it lists one model: `modeldepot versions MODEL`"),
+    (&["up"], "`--data {arg}` chooses the folder"),
+    (&["serve"], "it serves a bucket, not a folder: `modeldepot up --data {arg}` serves one"),
     (&["pull"], "pull one version at a time: `modeldepot pull MODEL[@VERSION] [DIR]`"),
     (&["rm"], "delete one version at a time: `modeldepot rm MODEL@VERSION`"),
     (&["compare"], "it compares two versions: `modeldepot compare MODEL@A MODEL@B`"),
@@ -166,11 +203,17 @@ impl Typed {
     /// Returns a hint with the words that were typed in the places of `{model}` and the like.
     fn filled(&self, hint: &str, arg: &str) -> String {
         let value = self.options.iter().find(|(name, _)| name == arg).and_then(|(_, value)| value.as_deref());
+        // `--param lr=0.1` has a name of its own.
+        let pair = match value {
+            Some(value) if value.contains('=') => value.to_owned(),
+            _ => "KEY=VALUE".to_owned(),
+        };
         // The model, without a version that follows it.
         let model = self.arguments.first().map(|text| text.split('@').next().unwrap_or(text));
         let model = model.filter(|text| text.parse::<ModelName>().is_ok());
         let unnamed = if hint.contains("@{value}") { "VERSION" } else { "VALUE" };
-        hint.replace("{verb}", &self.verb)
+        hint.replace("{pair}", &pair)
+            .replace("{verb}", &self.verb)
             .replace("{model}", model.unwrap_or("MODEL"))
             .replace("{name}", arg.trim_start_matches('-'))
             .replace("{value}", value.unwrap_or(unnamed))
@@ -217,6 +260,12 @@ pub(crate) fn option(typed: &Typed, arg: &str) -> Option<String> {
     if let Some(file) = file {
         return Some(format!("for a file whose name begins with `-`, type `./{file}`"));
     }
+    if arg[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(
+            "no value begins with `-` and a digit: versions begin with a letter or digit, and no time is negative"
+                .to_owned(),
+        );
+    }
     let applies = |verbs: &[&str]| verbs.is_empty() || verbs.contains(&typed.verb.as_str());
     let (.., hint) = OPTIONS.iter().find(|(verbs, spelled, _)| applies(verbs) && spelled.contains(&arg))?;
     Some(typed.filled(hint, arg))
@@ -226,26 +275,110 @@ pub(crate) fn option(typed: &Typed, arg: &str) -> Option<String> {
 pub(crate) fn surplus(typed: &Typed, arg: &str) -> Option<String> {
     let verb = typed.verb.as_str();
     let model = typed.arguments.first().filter(|text| text.parse::<ModelName>().is_ok());
+    if verb == "url"
+        && let Some(selector) = typed.arguments.first().filter(|text| text.parse::<Selector>().is_ok())
+        && is_like_a_file(arg)
+    {
+        return Some(format!("`--file` chooses the file: `modeldepot url {selector} --file {arg}`"));
+    }
     if let Some(model) = model
         && ["show", "verify", "rm", "url", "check"].contains(&verb)
         && arg.parse::<Version>().is_ok()
     {
         return Some(format!("a version follows `@`: `modeldepot {verb} {model}@{arg}`"));
     }
+    if let Some(model) = model
+        && verb == "versions"
+        && is_like_a_version(arg)
+    {
+        return Some(format!("`modeldepot show {model}@{arg}` describes a version"));
+    }
+    // The value of an option, as in `--meta val_acc 0.9` and `-v 1.5`.
+    if verb == "push"
+        && let Some(hint) = value_alone(typed, arg)
+    {
+        return Some(hint);
+    }
     let (_, hint) = SURPLUS.iter().find(|(verbs, _)| verbs.contains(&verb))?;
     Some(typed.filled(hint, arg))
 }
 
-/// Returns the hint for a value that is right in another place: a version after the model of a verb that takes none.
+/// Returns the hint for an argument of a push that is no file, but a version or the value of some metadata.
+fn value_alone(typed: &Typed, arg: &str) -> Option<String> {
+    if Path::new(arg).exists() {
+        return None;
+    }
+    let key = typed
+        .options
+        .iter()
+        .find_map(|(name, value)| value.as_deref().filter(|value| name == "--meta" && !value.contains('=')));
+    match key {
+        Some(key) => Some(format!("join them with `=`: `--meta {key}={arg}`")),
+        None if is_like_a_version(arg) => Some(format!("`--version {arg}` names the version")),
+        None => None,
+    }
+}
+
+/// Returns true for `1`, `1.5`, `v1.5`, `20251028_181858`.
+fn is_like_a_version(text: &str) -> bool {
+    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<Version>().is_ok()
+}
+
+/// Returns true for a name with an extension that is no number: `best_model.pth`, not `1.5`.
+fn is_like_a_file(text: &str) -> bool {
+    !is_like_a_version(text) && Path::new(text).extension().is_some()
+}
+
+/// Returns the hint for a value that is right in another place: a version after the model of a verb that takes none, a
+/// path or an address where a model is needed.
 pub(crate) fn value(typed: &Typed, arg: &str, value: &str) -> Option<String> {
+    let verb = typed.verb.as_str();
+    let second = typed.arguments.get(1).map(String::as_str);
+    if !arg.contains("MODEL") {
+        return None;
+    }
+    if value.starts_with("s3:") {
+        return Some(format!(
+            "the models bucket is a setting: name the model alone, as in `modeldepot {verb} MODEL`; \
+             `modeldepot s3 cp` copies single objects"
+        ));
+    }
+    if value.contains('/') || Path::new(value).exists() {
+        let model = second.filter(|text| text.parse::<Selector>().is_ok());
+        match (verb, model) {
+            ("push" | "pull", Some(model)) => {
+                return Some(format!("the model comes first: `modeldepot {verb} {model} {value}`"));
+            }
+            ("verify", _) => {
+                return Some(
+                    "it checks a version in the bucket, not a folder: `modeldepot verify MODEL[@VERSION]`; to check and \
+                     mend a folder, pull the version into it again"
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+    }
+    if let Some((model, version)) = value.split_once('/')
+        && arg.contains("MODEL[@VERSION]")
+        && is_like_a_version(version)
+        && let Ok(selector) = format!("{model}@{version}").parse::<Selector>()
+    {
+        return Some(format!("a version follows `@`: `modeldepot {verb} {selector}`"));
+    }
+    let spaced = value.trim().replace(' ', "_");
+    if spaced != value && spaced.parse::<ModelName>().is_ok() {
+        return Some(format!("did you mean `{spaced}`?"));
+    }
     if !["<MODEL>", "[MODEL]"].contains(&arg) {
         return None;
     }
     let Selector { model, version, .. } = value.parse().ok()?;
     let version = version.map_or_else(|| "latest".to_owned(), |version| version.to_string());
-    Some(match typed.verb.as_str() {
+    Some(match verb {
         "push" => {
-            let path = typed.arguments.get(1).map_or("PATH", String::as_str);
+            let path = second.unwrap_or("PATH");
             match version.as_str() {
                 "latest" => format!("leave `@latest` out: `modeldepot push {model} {path}`"),
                 _ => format!("`--version` names it: `modeldepot push {model} {path} --version {version}`"),

@@ -17,6 +17,13 @@ pub(crate) enum Origin {
     Default,
 }
 
+impl Origin {
+    /// Returns true for a flag of the command, and false for an argument of the Python package.
+    pub(crate) fn is_flag(&self) -> bool {
+        matches!(self, Origin::Flag(flag) if flag.starts_with("--"))
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

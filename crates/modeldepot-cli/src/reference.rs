@@ -32,7 +32,9 @@ fn reference() -> String {
 }
 
 fn section(command: &Command, name: &str, level: usize, text: &mut String) {
-    let help = command.clone().bin_name(name).term_width(100).render_long_help().to_string();
+    // As it is printed: rendered alone, a verb lacks the options of the verbs above it.
+    let typed = name.split(' ').chain(["--help"]);
+    let help = help::command().term_width(100).try_get_matches_from(typed).unwrap_err().to_string();
     let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(text, "\n{} {name}\n\n```text\n{}\n```\n", "#".repeat(level), lines.join("\n").trim_end());
     let by_group = help::GROUPS.iter().flat_map(|(_, verbs)| verbs.iter());

@@ -83,6 +83,13 @@ fn explained(refusal: &clap::Error, typed: &Typed) -> (String, Option<String>) {
                 ),
             }
         }
+        ErrorKind::TooManyValues => {
+            let hint = match option_name(&arg) {
+                "--verbose" => "repeat it for more, as in -vv",
+                _ => "leave the value out",
+            };
+            (format!("`{}` takes no value", option_name(&arg)), Some(hint.to_owned()))
+        }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             ("a command is missing".to_owned(), Some(format!("`{name} --help` lists the commands")))
         }

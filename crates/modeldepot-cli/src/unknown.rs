@@ -9,7 +9,7 @@ use crate::help;
 /// Names in other tools, and the hint for them.
 const ELSEWHERE: &[(&[&str], &str)] = &[
     (
-        &["ls", "list", "ll", "dir", "search", "find"],
+        &["ls", "list", "ll", "dir", "search", "find", "images", "lsit", "du"],
         "`modeldepot models` lists the models, `modeldepot versions MODEL` the versions of one",
     ),
     (
@@ -17,7 +17,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "`modeldepot pull MODEL` fetches the latest version, `modeldepot s3 cp` a single object",
     ),
     (
-        &["upload", "publish", "put", "add", "save", "release", "register", "store"],
+        &["upload", "publish", "put", "add", "save", "release", "register", "store", "commit"],
         "`modeldepot push MODEL PATH` publishes a version, `modeldepot s3 cp` stores a single object",
     ),
     (&["cp", "copy", "mv", "move", "cat"], "`modeldepot s3 cp` copies objects; `push` and `pull` transfer versions"),
@@ -26,16 +26,29 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "`modeldepot pull MODEL DIR` fetches only what changed; `modeldepot push MODEL DIR` publishes",
     ),
     (
-        &["delete", "remove", "del", "unpublish", "prune", "purge", "clean"],
+        &["tag"],
+        "`modeldepot push MODEL PATH --version NAME` names a version when it is published; the name cannot change later",
+    ),
+    (&["diff", "cmp"], "`modeldepot compare MODEL@A B` compares two versions"),
+    (
+        &["repair", "fix"],
+        "`modeldepot fsck` finds damage; nothing repairs it: publish the model again under a new version",
+    ),
+    (
+        &["delete", "remove", "del", "unpublish", "prune", "purge", "clean", "rmi"],
         "`modeldepot rm MODEL@VERSION` deletes a version, `modeldepot gc` finds orphaned objects",
     ),
     (
-        &["info", "inspect", "describe", "cat-manifest", "view", "stat", "log"],
+        &["info", "inspect", "describe", "cat-manifest", "view", "stat"],
         "`modeldepot show MODEL` describes a version, `modeldepot s3 stat` an object",
     ),
     (
-        &["login", "auth", "logout", "configure", "credentials", "account", "whoami"],
+        &["login", "auth", "configure", "credentials", "account", "whoami"],
         "set S3_ACCESS_KEY and S3_SECRET_KEY in the environment or in `.env`; `modeldepot config` shows the settings in use",
+    ),
+    (
+        &["logout"],
+        "there is no session to end: unset S3_ACCESS_KEY and S3_SECRET_KEY; `modeldepot config` shows where they are set",
     ),
     (&["settings", "env", "set"], "`modeldepot config` shows the settings in use, and where each comes from"),
     (&["status", "ping", "health", "test", "diagnose", "debug"], "`modeldepot doctor` diagnoses the connection"),
@@ -45,11 +58,11 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["stop", "down"], "press Ctrl-C where `modeldepot up` runs"),
     (
-        &["versions-list", "list-versions", "history", "tags", "releases", "revisions"],
+        &["versions-list", "list-versions", "history", "log", "tags", "releases", "revisions"],
         "`modeldepot versions MODEL` lists the versions of a model",
     ),
     (&["list-models", "models-list", "model"], "`modeldepot models` lists the models"),
-    (&["share", "presign", "sign", "link", "signurl"], "`modeldepot url MODEL` prints a presigned URL"),
+    (&["share", "presign", "sign", "link", "signurl", "open"], "`modeldepot url MODEL` prints a presigned URL"),
     (
         &["mb", "rb", "bucket", "buckets", "mkdir"],
         "`modeldepot init` creates the project's buckets, `modeldepot s3 mb` one",
@@ -60,10 +73,29 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["version"], "`modeldepot --version` prints the version, `modeldepot versions MODEL` the versions of a model"),
 ];
 
+/// Names below a verb that mean what no verb does, and the hint for them.
+const NOWHERE: &[(&str, &[&str], &str)] = &[
+    (
+        "s3",
+        &["sync", "mirror"],
+        "`modeldepot s3 cp` copies one file at a time; `modeldepot push` and `modeldepot pull` transfer whole folders",
+    ),
+    (
+        "s3",
+        &["mv", "move", "rename"],
+        "objects are not moved: copy one through a file with `modeldepot s3 cp`, then delete it with `modeldepot s3 rm`",
+    ),
+    (
+        "s3",
+        &["rb", "delete-bucket", "remove-bucket"],
+        "modeldepot does not delete buckets: use your S3 server's own tools",
+    ),
+];
+
 /// The same for verbs below another verb.
 const BELOW: &[(&str, &[&str], &str)] = &[
     ("s3", &["list", "dir", "buckets"], "s3 ls"),
-    ("s3", &["copy", "put", "get", "upload", "download", "sync", "mv", "cat"], "s3 cp"),
+    ("s3", &["copy", "put", "get", "upload", "download", "cat"], "s3 cp"),
     ("s3", &["delete", "remove", "del"], "s3 rm"),
     ("s3", &["head", "info", "head-object"], "s3 stat"),
     ("s3", &["presign", "sign", "share"], "s3 url"),
@@ -117,6 +149,11 @@ fn known(typed: &str, parent: &str) -> Option<String> {
     let typed = typed.to_lowercase();
     if parent.is_empty() {
         let (_, hint) = ELSEWHERE.iter().find(|(words, _)| words.contains(&typed.as_str()))?;
+        return Some((*hint).to_owned());
+    }
+    if let Some((.., hint)) =
+        NOWHERE.iter().find(|(above, words, _)| *above == parent && words.contains(&typed.as_str()))
+    {
         return Some((*hint).to_owned());
     }
     let (_, _, verb) = BELOW.iter().find(|(above, words, _)| *above == parent && words.contains(&typed.as_str()))?;
@@ -176,6 +213,13 @@ mod tests {
             let parent = root.find_subcommand(parent).unwrap();
             assert!(*above == parent.get_name() && parent.find_subcommand(child).is_some(), "{verb}");
             assert!(names.iter().all(|name| parent.find_subcommand(name).is_none()), "{names:?}");
+        }
+        for (above, names, hint) in NOWHERE {
+            let parent = root.find_subcommand(above).unwrap();
+            assert!(names.iter().all(|name| parent.find_subcommand(name).is_none()), "{names:?}");
+            for quoted in words(hint).filter_map(|quoted| quoted.strip_prefix("modeldepot ")) {
+                assert!(ours(quoted.split(' ').next().unwrap()), "{hint}");
+            }
         }
         let all: Vec<_> = ELSEWHERE.iter().flat_map(|(names, _)| names.iter()).collect();
         let once: std::collections::BTreeSet<_> = all.iter().collect();

@@ -23,8 +23,25 @@ impl FromStr for Exact {
         let named = || text.split_once('@').and_then(|(_, version)| version.parse().ok());
         match version.or_else(named) {
             Some(version) => Ok(Exact { model, version }),
-            None => Err(format!("specify an exact version to delete: `{model}@VERSION`")),
+            None => Err(format!("name the version to delete: `{model}@VERSION`")),
         }
+    }
+}
+
+/// The version of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewVersion {
+    pub(crate) version: Version,
+    /// As it was typed.
+    pub(crate) typed: String,
+}
+
+impl FromStr for NewVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let version = crate::new_version(text).map_err(|error| error.to_string())?;
+        Ok(NewVersion { version, typed: text.to_owned() })
     }
 }
 
@@ -118,9 +135,16 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let rule = || "use a number of bytes per second, optionally with k, M or G: `500k`, `20M`, `1G`".to_owned();
-        bytes(text).map(Rate).ok_or_else(rule)
+        let rate = bytes(text).ok_or_else(rule)?;
+        if rate.get() < SLOWEST {
+            return Err(format!("{rate} bytes per second are too few: did you mean `{rate}M`?"));
+        }
+        Ok(Rate(rate))
     }
 }
+
+/// The lowest rate: below it, requests time out.
+const SLOWEST: u64 = 1000;
 
 /// A number of bytes: `500M`, `20G`, `1T`, in powers of 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,8 +197,12 @@ impl S3Address {
     }
 }
 
-/// Explains the syntax of an address, with the typed text where only `s3://` is missing.
+/// Explains the syntax of an address, with the typed text where only `s3://` is missing or misspelled.
 fn unprefixed(text: &str) -> String {
+    let text = match text.split_once(":/") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("s3") => rest.trim_start_matches('/'),
+        _ => text,
+    };
     let bucket = text.split('/').next().unwrap_or_default().parse::<modeldepot::BucketName>();
     format!("write it as `s3://{}`", if bucket.is_ok() { text } else { "bucket/key" })
 }
@@ -234,11 +262,12 @@ mod tests {
     #[test]
     fn rates() {
         let rate = |text: &str| text.parse::<Rate>().ok().map(|rate| rate.0.get());
-        assert_eq!(rate("500"), Some(500));
+        assert_eq!(rate("5000"), Some(5000));
         assert_eq!(rate("500k"), Some(500_000));
         assert_eq!(rate("20M"), Some(20_000_000));
         assert_eq!(rate("1G"), Some(1_000_000_000));
-        for bad in ["", "k", "0", "0M", "-1M", "1.5M", "1 M", "1ü", "1MB"] {
+        assert_eq!("20".parse::<Rate>().unwrap_err(), "20 bytes per second are too few: did you mean `20M`?");
+        for bad in ["", "k", "0", "0M", "-1M", "1.5M", "1 M", "1ü", "1MB", "20", "999"] {
             assert_eq!(rate(bad), None, "{bad}");
         }
     }
@@ -253,5 +282,17 @@ mod tests {
             assert!(address(bad).is_err(), "{bad}");
         }
         assert!(S3Address::with_key("s3://models").is_err());
+        for nearly in ["models/a", "S3://models/a", "s3:/models/a"] {
+            assert_eq!(address(nearly), Err("write it as `s3://models/a`".to_owned()), "{nearly}");
+        }
+    }
+
+    #[test]
+    fn a_v_before_the_number_of_a_new_version_is_dropped_in_upper_case_too() {
+        let version = |text: &str| text.parse::<NewVersion>().map(|new| new.version.to_string());
+        for (typed, published) in [("v1.1", "1.1"), ("V3", "3"), ("v3.0.0", "3.0.0"), ("Vision", "Vision"), ("2", "2")]
+        {
+            assert_eq!(version(typed).as_deref(), Ok(published), "{typed}");
+        }
     }
 }

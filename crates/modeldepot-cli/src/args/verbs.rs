@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
-use modeldepot::{ArtifactPath, ModelName, Selector, Version};
+use modeldepot::{ArtifactPath, ModelName, Selector};
 
 use modeldepot_server::LogTarget;
 
 use super::key::AccessArgs;
 use super::oidc::OidcArgs;
 use super::tls::TlsArgs;
-use super::value::{Exact, Lifetime, Meta, Other, S3Address, Size};
+use super::value::{Exact, Lifetime, Meta, NewVersion, Other, S3Address, Size};
 
 /// Start a local S3 server with the web console and REST API
 ///
@@ -197,7 +197,7 @@ pub(crate) struct PushArgs {
     pub(crate) path: PathBuf,
     /// Publish under this version [default: the current time, as in 20251028_181858]
     #[arg(long, value_name = "VERSION")]
-    pub(crate) version: Option<Version>,
+    pub(crate) version: Option<NewVersion>,
     /// Add a file, such as a config or a log (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) with: Vec<PathBuf>,

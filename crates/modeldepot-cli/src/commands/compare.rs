@@ -19,6 +19,9 @@ pub(crate) async fn run(args: CompareArgs, cx: &Context<'_>) -> Result<(), Error
     let storage = cx.storage().await?;
     let (one, other) = tokio::try_join!(storage.describe(&args.selector), storage.describe(&other))?;
     let pair = [&one, &other];
+    if name(&one) == name(&other) {
+        cx.ui.note(format_args!("both are {}", name(&one)));
+    }
     let compared = Comparison::of(&pair);
     if cx.ui.json {
         return cx.ui.answer_json(&to_json(&pair, &compared));

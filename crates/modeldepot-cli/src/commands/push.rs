@@ -4,18 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use modeldepot::history::History;
-use modeldepot::{LeftOut, ModelName, Push, Reason, Scan, Source};
+use modeldepot::{LeftOut, Push, Reason, Scan, Source};
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
 
 use super::{Context, foreign_json};
-use crate::args::{Meta, PushArgs};
+use crate::args::{Meta, NewVersion, PushArgs};
 use crate::config;
 use crate::error::Error;
+use crate::swapped::{Swapped, swapped};
 use crate::ui::{BOLD, DIM, GOOD, HINT, Ui, clean, plural, size, styled};
 
 pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
-    swapped(&args)?;
+    refuse_swapped(&args)?;
     let mut scan = Scan::new(args.path)
         .exclude(args.exclude)
         .with(args.with)
@@ -36,7 +37,13 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
         .tool(concat!("modeldepot ", env!("CARGO_PKG_VERSION")))
         .md5(!args.no_md5)
         .copies(!args.no_copy);
-    (push.version, push.published_by) = (args.version, config::published_by()?);
+    if let Some(NewVersion { version, typed }) = args.version {
+        if version.as_str() != typed {
+            cx.ui.note(format_args!("`{}` is published as `{version}`", clean(&typed)));
+        }
+        push.version = Some(version);
+    }
+    push.published_by = config::published_by()?;
     push.state_folder = config::state_folder().filter(|_| !args.no_resume);
     let storage = cx.storage().await?;
     for note in &said {
@@ -102,18 +109,13 @@ pub(crate) async fn run(args: PushArgs, cx: &Context<'_>) -> Result<(), Error> {
     cx.ui.answer(name)
 }
 
-/// Refuses `push model.pth model`: the model's name is a file here, and what to publish is none, or a folder.
-fn swapped(args: &PushArgs) -> Result<(), Error> {
-    let (model, path) = (args.model.as_str(), &args.path);
-    let meant = path.file_name().and_then(|name| name.to_str()?.parse::<ModelName>().ok());
-    let has_extension = Path::new(model).extension().is_some();
-    match meant {
-        Some(meant) if has_extension && Path::new(model).is_file() && !path.is_file() => Err(Error::Typed {
-            message: format!("the name of the model comes first, and `{model}` is a file"),
-            hint: Some(format!("did you mean `modeldepot push {meant} {model}`?")),
-        }),
-        _ => Ok(()),
-    }
+/// Refuses `push model.pth model`.
+fn refuse_swapped(args: &PushArgs) -> Result<(), Error> {
+    let Some(Swapped { why, model, path }) = swapped(&args.model, &args.path) else { return Ok(()) };
+    Err(Error::Typed {
+        message: format!("the name of the model comes first, and {why}"),
+        hint: Some(format!("did you mean `modeldepot push {model} {}`?", path.display())),
+    })
 }
 
 fn warned(source: &Source, ui: &Ui) {
@@ -139,7 +141,8 @@ fn told(source: &Source, ui: &Ui) {
         ui.note(format_args!("model file: {}", source.main()));
     }
     if !source.left_out().is_empty() {
-        ui.note(format_args!("excluded {}; --dry-run lists them", left_out(source.left_out())));
+        let them = if source.left_out().len() == 1 { "it" } else { "them" };
+        ui.note(format_args!("excluded {}; --dry-run lists {them}", left_out(source.left_out())));
     }
     let empty = source.empty_folders();
     if !empty.is_empty() {

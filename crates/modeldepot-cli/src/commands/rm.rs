@@ -56,7 +56,7 @@ async fn confirm(storage: &modeldepot::ModelStorage, selector: &Selector, cx: &C
         Err(modeldepot::Error::Manifest { .. }) => " (its manifest is damaged)".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    let question = format!("delete {name}{what}? The name cannot be used again");
+    let question = format!("Delete {name}{what}? Its name can never be used again.");
     match cx.ui.confirm(question).await {
         Some(true) => Ok(()),
         Some(false) => Err(Error::Declined),

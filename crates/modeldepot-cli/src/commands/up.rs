@@ -22,6 +22,12 @@ use crate::ui::{BOLD, DIM, plural, size, styled};
 const OWN_KEY: &str = "modeldepot";
 
 pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
+    if !args.no_console && args.listen == args.console && args.listen.port() != 0 {
+        return Err(Error::Usage {
+            message: format!("--listen and --console are both {}", args.listen),
+            hint: "choose another port with --console, or start no console with --no-console",
+        });
+    }
     let keys = config::keys(args.access.keys)?;
     let (mut access_key, mut secret_key) = login(cx.settings);
     // The default secret does not protect against other users of the host, even if it was configured: example `.env`
@@ -67,7 +73,7 @@ pub(crate) async fn run(args: UpArgs, globals: &Globals, cx: &Context<'_>) -> Re
             if keys.is_some() && config.tokens.is_none() && config.login.is_none() && config.oidc.is_none() {
                 people += " (--keys applies to the S3 port only; use --tokens for the console)";
             }
-            Some(Console::start(config).await?)
+            Some(Console::start(config).await.map_err(Error::Console)?)
         }
     };
     let console_url = console.as_ref().map(|console| beside(&console.url(), &endpoint, tls.as_ref()));

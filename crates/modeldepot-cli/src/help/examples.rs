@@ -148,7 +148,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "completions",
         &[
             "modeldepot completions bash > ~/.local/share/bash-completion/completions/modeldepot",
-            "modeldepot completions zsh > ~/.zfunc/_modeldepot  # with fpath+=~/.zfunc before compinit in ~/.zshrc",
+            "modeldepot completions zsh > ~/.zfunc/_modeldepot  # a folder in fpath",
             "modeldepot completions fish > ~/.config/fish/completions/modeldepot.fish",
         ],
     ),

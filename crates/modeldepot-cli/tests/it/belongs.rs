@@ -99,7 +99,7 @@ fn a_dry_run_lists_it_and_sends_nothing() {
     env.write("run/manifest.json", "{\"mine\": true}");
     insta::assert_snapshot!(env.run(["push", "m", "run", "--dry-run"]), @r"
     ------- stderr -------
-    error: `run/manifest.json` cannot be pushed under its name
+    error: `run/manifest.json` cannot be published under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
     hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]
@@ -204,7 +204,7 @@ fn what_is_named_is_published() {
     env.write("hidden/.x", "x");
     insta::assert_snapshot!(env.run(["push", "d", "hidden"]), @r"
     ------- stderr -------
-    error: `hidden` holds no file to push
+    error: `hidden` contains no files to publish
     hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
     [exit status: 2]
     ");
@@ -223,7 +223,7 @@ fn a_pulled_folder_pushes_again() {
     m@2
     ------- stderr -------
     model file: model.bin
-    excluded 1 file: 1 modeldepot file; --dry-run lists them
+    excluded 1 file: 1 modeldepot file; --dry-run lists it
     published 2 files, 16 B in [TIME]
     [exit status: 0]
     ");

@@ -298,7 +298,7 @@ fn something_that_is_not_s3() {
     let env = TestEnv::without_server(&answering(""));
     insta::assert_snapshot!(from(&env.run(["doctor"]), "answer"), @r"
     ✗ answer         send an S3 request: cannot reach the S3 endpoint `$ENDPOINT`: connection closed before message completed
-                     → the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
+                     → the port is open but does not answer HTTP: is it the S3 server's, with the right scheme?
     – not tried      no S3 service answers: clock, credentials, region, addressing, bucket, permissions, abilities
     ✓ pull folder    write into `.`: writable
     ✓ free space     check the free space: [SIZE]

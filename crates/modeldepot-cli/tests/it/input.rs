@@ -31,7 +31,7 @@ fn paths_that_are_not_there_or_not_files() {
     ");
     insta::assert_snapshot!(env.run(["push", "m", "empty"]), @r"
     ------- stderr -------
-    error: `empty` holds no file to push
+    error: `empty` contains no files to publish
     hint: the folder is empty: name one with a model file
     [exit status: 2]
     ");
@@ -48,13 +48,13 @@ fn paths_that_are_not_there_or_not_files() {
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--main", "other.bin"]), @r"
     ------- stderr -------
-    error: `other.bin` is not among the files to push
+    error: `other.bin` is not among the files to publish
     hint: --main takes a path inside the folder, such as `weights/model.bin`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", ".", "--exclude", "*"]), @r"
     ------- stderr -------
-    error: `.` holds no file to push
+    error: `.` contains no files to publish
     hint: --dry-run lists the excluded files; check --exclude, or pass --include-hidden
     [exit status: 2]
     ");
@@ -127,14 +127,14 @@ fn names_that_cannot_be() {
     ");
     insta::assert_snapshot!(env.run(["push", "m", "m.bin", "--with", "manifest.json"]), @r"
     ------- stderr -------
-    error: `manifest.json` cannot be pushed under its name
+    error: `manifest.json` cannot be published under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
     hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "m", "manifest.json"]), @r"
     ------- stderr -------
-    error: `manifest.json` cannot be pushed under its name
+    error: `manifest.json` cannot be published under its name
     caused by: `manifest.json` is not a valid artifact path: `manifest.json` is the version's own record; rename the file
     hint: rename the file; in a folder, --exclude leaves it out
     [exit status: 2]

@@ -122,7 +122,7 @@ fn options_of_other_tools() {
     hint: the folder is the second argument: `modeldepot pull odd x`
     $ modeldepot push x y --tag prod
     error: `modeldepot push` has no option `--tag`
-    hint: `--meta tag=prod` adds metadata
+    hint: `--meta tag=prod` adds metadata; `--version prod` names the version
     $ modeldepot push y.bin --name x
     error: `modeldepot push` has no option `--name`
     hint: MODEL is the first argument: `modeldepot push x PATH`
@@ -188,10 +188,134 @@ fn options_of_other_tools() {
     hint: `modeldepot --version` prints the version of modeldepot
     $ modeldepot s3 cp a s3://data/a --recursive
     error: `modeldepot s3 cp` has no option `--recursive`
-    hint: name each version or object; `modeldepot push` and `modeldepot pull` transfer whole folders
+    hint: copy one file at a time; `modeldepot push` and `modeldepot pull` transfer whole folders
     $ modeldepot s3 ls --frobnicate
     error: `modeldepot s3 ls` has no option `--frobnicate`
     hint: `modeldepot s3 ls --help` shows its arguments and options, with examples
+    ");
+}
+
+#[test]
+fn options_that_mean_something_else_elsewhere() {
+    insta::assert_snapshot!(refused(&env(), &[
+        "push m y.bin -m first",
+        "push m y.bin -n",
+        "push m y.bin -t 1.5",
+        "push m y.bin --revision 1.5",
+        "push m y.bin --param lr=0.1",
+        "push m y.bin --metric acc",
+        "push m y.bin --include *.pth",
+        "push m y.bin --acl private",
+        "push m y.bin -r",
+        "push m y.bin 1.5",
+        "push m y.bin -v 1.5",
+        "push m y.bin --meta acc 0.9",
+        "up -d",
+        "serve --daemon",
+        "up ./data",
+        "rm -rf m",
+        "s3 rm --recursive s3://data/x",
+        "pull m --file a.pth",
+        "url m a.pth",
+        "gc --grace -1h",
+        "models --verbose=2",
+        "pull m --limit-rate 20",
+        "s3 ls S3://models",
+    ]), @r"
+    $ modeldepot push m y.bin -m first
+    error: `modeldepot push` has no option `-m`
+    hint: `--meta message=first` adds metadata
+    $ modeldepot push m y.bin -n
+    error: `modeldepot push` has no option `-n`
+    hint: --dry-run lists what would be published
+    $ modeldepot push m y.bin -t 1.5
+    error: `modeldepot push` has no option `-t`
+    hint: `--version 1.5` names the version
+    $ modeldepot push m y.bin --revision 1.5
+    error: `modeldepot push` has no option `--revision`
+    hint: `--version 1.5` names the version
+    $ modeldepot push m y.bin --param lr=0.1
+    error: `modeldepot push` has no option `--param`
+    hint: `--meta lr=0.1` adds metadata
+    $ modeldepot push m y.bin --metric acc
+    error: `modeldepot push` has no option `--metric`
+    hint: `--meta KEY=VALUE` adds metadata
+    $ modeldepot push m y.bin --include *.pth
+    error: `modeldepot push` has no option `--include`
+    hint: to publish only some files of a folder: `--exclude '*' --exclude '!*.pth'`; `--with` adds a single file
+    $ modeldepot push m y.bin --acl private
+    error: `modeldepot push` has no option `--acl`
+    hint: access is up to the bucket's own policy; `modeldepot url` gives others a link to one file
+    $ modeldepot push m y.bin -r
+    error: `modeldepot push` has no option `-r`
+    hint: leave -r out: whole folders are transferred
+    $ modeldepot push m y.bin 1.5
+    error: unexpected argument `1.5`
+    hint: `--version 1.5` names the version
+    $ modeldepot push m y.bin -v 1.5
+    error: unexpected argument `1.5`
+    hint: `--version 1.5` names the version
+    $ modeldepot push m y.bin --meta acc 0.9
+    error: unexpected argument `0.9`
+    hint: join them with `=`: `--meta acc=0.9`
+    $ modeldepot up -d
+    error: `modeldepot up` has no option `-d`
+    hint: it runs in the foreground: add `&` to run it in the background; `--data DIR` of `up` chooses the folder
+    $ modeldepot serve --daemon
+    error: `modeldepot serve` has no option `--daemon`
+    hint: it runs in the foreground: add `&` to run it in the background; `--data DIR` of `up` chooses the folder
+    $ modeldepot up ./data
+    error: unexpected argument `./data`
+    hint: `--data ./data` chooses the folder
+    $ modeldepot rm -rf m
+    error: `modeldepot rm` has no option `-r`
+    hint: delete one version at a time: `modeldepot rm MODEL@VERSION`; `modeldepot versions MODEL` lists them
+    $ modeldepot s3 rm --recursive s3://data/x
+    error: `modeldepot s3 rm` has no option `--recursive`
+    hint: delete one object at a time; `modeldepot s3 ls` lists them, and `modeldepot rm` deletes a version with its files
+    $ modeldepot pull m --file a.pth
+    error: `modeldepot pull` has no option `--file`
+    hint: a pull fetches the whole version; `modeldepot url m --file PATH` prints a link to one file
+    $ modeldepot url m a.pth
+    error: unexpected argument `a.pth`
+    hint: `--file` chooses the file: `modeldepot url m --file a.pth`
+    $ modeldepot gc --grace -1h
+    error: `modeldepot gc` has no option `-1`
+    hint: no value begins with `-` and a digit: versions begin with a letter or digit, and no time is negative
+    $ modeldepot models --verbose=2
+    error: `--verbose` takes no value
+    hint: repeat it for more, as in -vv
+    $ modeldepot pull m --limit-rate 20
+    error: invalid value `20` for `--limit-rate`: 20 bytes per second are too few: did you mean `20M`?
+    $ modeldepot s3 ls S3://models
+    error: invalid value `S3://models` for `s3://BUCKET[/PREFIX]`: write it as `s3://models`
+    ");
+}
+
+#[test]
+fn paths_and_addresses_where_a_model_is_needed() {
+    insta::assert_snapshot!(refused(&env(), &[
+        "push ./best_model.pth plant",
+        "pull ./serving plant",
+        "verify ./leaf",
+        "pull leaf/1.0",
+        "rm s3://models/leaf",
+    ]), @r"
+    $ modeldepot push ./best_model.pth plant
+    error: `./best_model.pth` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: the model comes first: `modeldepot push plant ./best_model.pth`
+    $ modeldepot pull ./serving plant
+    error: `./serving` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: the model comes first: `modeldepot pull plant ./serving`
+    $ modeldepot verify ./leaf
+    error: `./leaf` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: it checks a version in the bucket, not a folder: `modeldepot verify MODEL[@VERSION]`; to check and mend a folder, pull the version into it again
+    $ modeldepot pull leaf/1.0
+    error: `leaf/1.0` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: a version follows `@`: `modeldepot pull leaf@1.0`
+    $ modeldepot rm s3://models/leaf
+    error: `s3://models/leaf` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: the models bucket is a setting: name the model alone, as in `modeldepot rm MODEL`; `modeldepot s3 cp` copies single objects
     ");
 }
 
@@ -318,6 +442,21 @@ fn the_model_after_the_file() {
     $ modeldepot push best_model.pth plant_classifier
     error: the name of the model comes first, and `best_model.pth` is a file
     hint: did you mean `modeldepot push plant_classifier best_model.pth`?
+    ");
+    // Its extension is enough, and a folder named like the model is what `modeldepot pull` makes.
+    insta::assert_snapshot!(refused(&env, &["push weights.onnx leaf", "push best_model.pth best_model.pth"]), @r"
+    $ modeldepot push weights.onnx leaf
+    error: the name of the model comes first, and `weights.onnx` is the name of a file
+    hint: did you mean `modeldepot push leaf weights.onnx`?
+    $ modeldepot push best_model.pth best_model.pth
+    error: the name of the model comes first, and `best_model.pth` is the name of a file
+    hint: did you mean `modeldepot push best_model best_model.pth`?
+    ");
+    env.write("run1/model.bin", "weights");
+    insta::assert_snapshot!(refused(&env, &["push run1 leaf"]), @r"
+    $ modeldepot push run1 leaf
+    error: the name of the model comes first, and `run1` is a folder here, while `leaf` does not exist
+    hint: did you mean `modeldepot push leaf run1`?
     ");
     env.write("plant_classifier/model.bin", "weights");
     insta::assert_snapshot!(refused(&env, &["push best_model.pth plant_classifier"]), @r"

@@ -27,7 +27,7 @@ fn the_nearest_env_file_wins_and_the_environment_over_it() {
     insta::assert_snapshot!(refused, @r"
     ------- stderr -------
     error: bucket `inner-bucket` does not exist at `$ENDPOINT`
-    hint: correct the name, or create the bucket with `modeldepot init`
+    hint: correct the name, or create the bucket with `modeldepot init --bucket inner-bucket`
     [exit status: 3]
     ");
     let mut command = env.command(["models"]);
@@ -146,7 +146,7 @@ fn a_login_that_the_server_does_not_know() {
     insta::assert_snapshot!(env.run_with(["models"], &wrong), @r"
     ------- stderr -------
     error: `$ENDPOINT` refused to list bucket `models`: SignatureDoesNotMatch
-    hint: the secret key does not fit the access key: check S3_SECRET_KEY; in `.env`, put one with `$` or `#` between single quotes
+    hint: the secret key does not match the access key: check S3_SECRET_KEY; in `.env`, put one with `$` or `#` between single quotes
     [exit status: 5]
     ");
     // Two requests are sent at once, and either may be refused first.

@@ -131,7 +131,7 @@ fn verbs_below_verbs() {
     hint: did you mean `modeldepot s3 rm`?
     $ modeldepot s3 sync
     error: unknown command `sync`
-    hint: did you mean `modeldepot s3 cp`?
+    hint: `modeldepot s3 cp` copies one file at a time; `modeldepot push` and `modeldepot pull` transfer whole folders
     $ modeldepot token ls
     error: unknown command `ls`
     hint: did you mean `modeldepot token list`?
@@ -141,6 +141,49 @@ fn verbs_below_verbs() {
     $ modeldepot key revoke ci
     error: unknown command `revoke`
     hint: did you mean `modeldepot key rm`?
+    ");
+}
+
+#[test]
+fn verbs_that_nothing_here_matches() {
+    let mut all = String::new();
+    for typed in ["tag", "diff", "repair", "commit", "rmi", "images", "log", "logout", "open", "s3 mv", "s3 rb"] {
+        all += &format!("$ modeldepot {typed}\n{}", refused(typed));
+    }
+    insta::assert_snapshot!(all, @r"
+    $ modeldepot tag
+    error: unknown command `tag`
+    hint: `modeldepot push MODEL PATH --version NAME` names a version when it is published; the name cannot change later
+    $ modeldepot diff
+    error: unknown command `diff`
+    hint: `modeldepot compare MODEL@A B` compares two versions
+    $ modeldepot repair
+    error: unknown command `repair`
+    hint: `modeldepot fsck` finds damage; nothing repairs it: publish the model again under a new version
+    $ modeldepot commit
+    error: unknown command `commit`
+    hint: `modeldepot push MODEL PATH` publishes a version, `modeldepot s3 cp` stores a single object
+    $ modeldepot rmi
+    error: unknown command `rmi`
+    hint: `modeldepot rm MODEL@VERSION` deletes a version, `modeldepot gc` finds orphaned objects
+    $ modeldepot images
+    error: unknown command `images`
+    hint: `modeldepot models` lists the models, `modeldepot versions MODEL` the versions of one
+    $ modeldepot log
+    error: unknown command `log`
+    hint: `modeldepot versions MODEL` lists the versions of a model
+    $ modeldepot logout
+    error: unknown command `logout`
+    hint: there is no session to end: unset S3_ACCESS_KEY and S3_SECRET_KEY; `modeldepot config` shows where they are set
+    $ modeldepot open
+    error: unknown command `open`
+    hint: `modeldepot url MODEL` prints a presigned URL
+    $ modeldepot s3 mv
+    error: unknown command `mv`
+    hint: objects are not moved: copy one through a file with `modeldepot s3 cp`, then delete it with `modeldepot s3 rm`
+    $ modeldepot s3 rb
+    error: unknown command `rb`
+    hint: modeldepot does not delete buckets: use your S3 server's own tools
     ");
 }
 

@@ -139,7 +139,7 @@ fn deleting_asks_nobody_who_is_not_there() {
     assert_eq!(env.keys(), before);
     insta::assert_snapshot!(env.run(["rm", "plant_classifier"]), @r"
     ------- stderr -------
-    error: invalid value `plant_classifier` for `MODEL@VERSION`: specify an exact version to delete: `plant_classifier@VERSION`
+    error: invalid value `plant_classifier` for `MODEL@VERSION`: name the version to delete: `plant_classifier@VERSION`
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["rm", "plant_classifier@1.9.0", "--yes"]), @r"
@@ -219,7 +219,7 @@ fn latest_is_no_name_of_a_new_version() {
         says(&env, &["push", "m", "m.bin", "--version", name], &refused);
         says(&env, &["push", "m", "m.bin", "--version", name, "--dry-run"], &refused);
     }
-    says(&env, &["rm", "m@latest", "--yes"], &["specify an exact version to delete", "[exit status: 2]"]);
+    says(&env, &["rm", "m@latest", "--yes"], &["name the version to delete", "[exit status: 2]"]);
     // One that another program published can be deleted.
     let manifest = r#"{"model_name": "m", "version": "latest", "model_file": "m/vlatest/m.bin", "model_url": ""}"#;
     env.put("m/vlatest/m.bin", "weights");

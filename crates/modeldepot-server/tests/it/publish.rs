@@ -173,7 +173,7 @@ async fn latest_is_no_name_of_a_new_version() {
             assert_eq!(refused["hint"], hint);
         }
         let refused = place.send(Method::DELETE, &format!("{VERSIONS}/{name}"), &[], b"").await.is(400).json();
-        let detail = "specify an exact version to delete: `plant@latest` may be another one by then";
+        let detail = "name the version to delete: `plant@latest` can change in the meantime";
         assert_eq!(refused["detail"], detail, "{refused}");
     }
     place.get(&format!("{VERSIONS}/latest")).await.is(200);

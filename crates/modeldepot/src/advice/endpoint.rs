@@ -110,8 +110,8 @@ impl fmt::Display for KeyOrigin {
             ),
             KeyOrigin::Default => write!(
                 f,
-                "it is `{LOOPBACK_LOGIN}`, the default on this machine: set the server's own in S3_ACCESS_KEY and \
-                 S3_SECRET_KEY"
+                "it is `{LOOPBACK_LOGIN}`, the default on this machine: set S3_ACCESS_KEY and S3_SECRET_KEY to the \
+                 server's keys"
             ),
             KeyOrigin::Variable => {
                 f.write_str("check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead")

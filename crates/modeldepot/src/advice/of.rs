@@ -42,6 +42,16 @@ impl Error {
                     None => Advice::files(files),
                 }
             }
+            Error::BucketNotFound { .. }
+                if let Some(path) = settings.and_then(|settings| path(settings.endpoint.as_ref()?)) =>
+            {
+                note!(
+                    "S3_ENDPOINT has the path `{}`, which most servers read as the name of a bucket: leave it out, unless \
+                     your server is below it; then check the bucket's name",
+                    crate::visible(path)
+                )
+                .into()
+            }
             Error::BucketNotFound { bucket, .. } => Advice::CreateBucket {
                 bucket: bucket.clone(),
                 configured: settings.is_none_or(|settings| settings.buckets.setting(bucket).is_some()),
@@ -69,6 +79,11 @@ impl Error {
             },
         })
     }
+}
+
+/// Returns the path of an endpoint, if it has one.
+fn path(endpoint: &Endpoint) -> Option<&str> {
+    Some(endpoint.url().path().trim_end_matches('/')).filter(|path| !path.is_empty())
 }
 
 /// Returns true for failures that an endpoint which cannot be right may be the reason of.

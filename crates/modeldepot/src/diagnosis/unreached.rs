@@ -89,7 +89,7 @@ impl Unreached {
                 note!("there is no way to that address from here: check this machine's network, VPN and routes")
             }
             Unreached::Closed => {
-                note!("the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?")
+                note!("the port is open but does not answer HTTP: is it the S3 server's, with the right scheme?")
             }
         }
         .into()

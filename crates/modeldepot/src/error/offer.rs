@@ -79,9 +79,16 @@ impl Error {
             .into()
     }
 
+    /// A new version was named `v`, without its number. It would come after all numbers, and so stay the latest.
+    pub(crate) fn named_v(version: &Version) -> Error {
+        invalid(format!("`{version}` is not a version name: add the number, as in `v1.2`"))
+            .advise(Advice::LeaveVersionOut)
+            .into()
+    }
+
     /// The latest version was to be deleted, whichever that is.
     pub(crate) fn delete_latest(model: &ModelName) -> Error {
-        invalid(format!("specify an exact version to delete: `{model}@latest` may be another one by then"))
+        invalid(format!("name the version to delete: `{model}@latest` can change in the meantime"))
             .advise(Advice::ListVersions { model: model.clone(), nearest: None })
             .into()
     }

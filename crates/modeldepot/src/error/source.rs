@@ -27,7 +27,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// The folder holds no file.
-    #[error("`{}` holds no file to push", path.display())]
+    #[error("`{}` contains no files to publish", path.display())]
     Empty {
         /// The folder.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// The file's name cannot be a path in a version.
-    #[error("`{}` cannot be pushed under its name", path.display())]
+    #[error("`{}` cannot be published under its name", path.display())]
     Name {
         /// The file.
         path: PathBuf,
@@ -49,7 +49,7 @@ pub enum SourceError {
         source: NameError,
     },
     /// The file's name is not UTF-8.
-    #[error("`{}` cannot be pushed: its name is not UTF-8", path.display())]
+    #[error("`{}` cannot be published: its name is not UTF-8", path.display())]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum SourceError {
         limit: usize,
     },
     /// The file named as main is not among those to push.
-    #[error("`{main}` is not among the files to push")]
+    #[error("`{main}` is not among the files to publish")]
     NoSuchMain {
         /// The name given.
         main: String,

@@ -78,7 +78,7 @@ pub(crate) const CODES: &[Code] = &[
         "SignatureDoesNotMatch",
         Denied,
         Advice::Note(note!(
-            "the secret key does not fit the access key: check S3_SECRET_KEY; in `.env`, put one with `$` or `#` between single quotes"
+            "the secret key does not match the access key: check S3_SECRET_KEY; in `.env`, put one with `$` or `#` between single quotes"
         )),
     ),
     plain("RequestTimeTooSkewed", Denied, CLOCK),

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::ModelStorage;
 use super::decide::{self, Begin};
-use super::lease::{Acquired, Lease, LeaseRequest, pusher};
+use super::lease::{Acquired, Lease, LeaseRequest};
 use super::ownership::mark;
 use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
@@ -186,7 +186,7 @@ impl ModelStorage {
         // The caller is a client of a service and should be answered soon.
         let request = LeaseRequest {
             id,
-            tool: &pusher(push.published_by.as_ref(), &push.tool),
+            tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
             begun: begun_at,
             resumed: false,
             patient: false,

@@ -29,7 +29,7 @@ use super::decide::{self, Contend, Count, Stage};
 use super::times::{is_over, patience, pause};
 use crate::error::Result;
 use crate::model::key::{ObjectKey, leases_prefix};
-use crate::model::name::{ModelName, PublishedBy, Version};
+use crate::model::name::{ModelName, Version};
 use crate::task::{afterwards, joined};
 
 /// Leases of others that are read at once.
@@ -38,7 +38,7 @@ const READS_AT_ONCE: usize = 8;
 /// The content of a lease.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
-    /// Who pushes: see [`pusher`].
+    /// Who pushes, or which program.
     tool: String,
     /// When it started, by its own clock.
     begun: String,
@@ -70,16 +70,11 @@ pub(super) struct Lease {
     writing: Option<JoinHandle<Result<()>>>,
 }
 
-/// Says who pushes, to others who find the lease: a person or a job where that is known, and the program.
-pub(super) fn pusher(by: Option<&PublishedBy>, tool: &str) -> String {
-    by.map_or_else(|| tool.to_owned(), |by| format!("{by} ({tool})"))
-}
-
 /// A request for the lease of a version.
 pub(super) struct LeaseRequest<'a> {
     /// The name of the push.
     pub(super) id: Uuid,
-    /// Who pushes: see [`pusher`].
+    /// Who pushes, or which program.
     pub(super) tool: &'a str,
     /// When it started, by its own clock.
     pub(super) begun: OffsetDateTime,
@@ -98,7 +93,7 @@ pub(super) enum Acquired {
     Alone(Box<Lease>),
     /// Another push has a lease.
     Busy {
-        /// Who, as its lease says.
+        /// Who, as the lease says.
         by: String,
         /// Since when, by the server's clock.
         since: String,

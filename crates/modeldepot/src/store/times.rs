@@ -23,6 +23,8 @@ pub(super) struct Times {
     pub(super) unreadable: Duration,
     /// The unit of the pauses before a manifest is sent again.
     pub(super) create_again: Duration,
+    /// How long a push waits for a `gc` run to decide about the version.
+    pub(super) cleaning: Duration,
 }
 
 impl Default for Times {
@@ -33,6 +35,7 @@ impl Default for Times {
             long_wait: Duration::from_mins(12),
             unreadable: Duration::from_secs(20),
             create_again: Duration::from_millis(10),
+            cleaning: Duration::from_secs(10),
         }
     }
 }

@@ -155,7 +155,7 @@ fn another_service_than_http() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: connection closed before message completed
-    hint: the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
+    hint: the port is open but does not answer HTTP: is it the S3 server's, with the right scheme?
     [exit status: 6]
     ");
     insta::assert_snapshot!(at(&peers::says(b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 500\r\n\r\n<ListBucketResult>", false)), @r"

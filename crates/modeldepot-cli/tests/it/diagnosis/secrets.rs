@@ -27,7 +27,7 @@ fn a_diagnosis_is_short_and_shows_no_login() {
     ------- stderr -------
     error: cannot reach the S3 endpoint `$ENDPOINT`
     caused by: connection closed before message completed
-    hint: the port is open and answers nothing in HTTP: is it the S3 server's, with the right scheme?
+    hint: the port is open but does not answer HTTP: is it the S3 server's, with the right scheme?
     [exit status: 6]
     ");
 }

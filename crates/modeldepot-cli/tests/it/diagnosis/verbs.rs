@@ -115,7 +115,7 @@ fn an_unknown_access_key_is_named_by_where_it_comes_from() {
         hint(&[("AWS_ACCESS_KEY_ID", "ours"), ("AWS_SECRET_ACCESS_KEY", "ours-too")]),
     ];
     insta::assert_snapshot!(all.join("\n"), @r"
-    hint: the server does not know the access key: it is `minioadmin`, the default on this machine: set the server's own in S3_ACCESS_KEY and S3_SECRET_KEY
+    hint: the server does not know the access key: it is `minioadmin`, the default on this machine: set S3_ACCESS_KEY and S3_SECRET_KEY to the server's keys
     hint: the server does not know the access key: check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead
     hint: the server does not know the access key: check S3_ACCESS_KEY, or AWS_ACCESS_KEY_ID where that one is set instead
     ");

@@ -53,6 +53,7 @@ async fn server(conditions: bool) -> (TestServer, ModelStorage) {
         long_wait: NEVER,
         unreadable: NEVER,
         create_again: Duration::ZERO,
+        cleaning: NEVER,
     };
     (server, storage)
 }
@@ -398,11 +399,4 @@ async fn before_it_publishes_a_push_waits_for_contenders_and_yields_to_the_lowes
         let expected = if conditions { Count::Publish } else { Count::Fail };
         assert_eq!(count(&storage, &lease, conditions).await, expected, "when the wait is over");
     }
-}
-
-#[test]
-fn a_lease_says_who_pushes_and_with_which_program() {
-    let by = "root@vm".parse().unwrap();
-    assert_eq!(super::pusher(Some(&by), "trainer 1.0"), "root@vm (trainer 1.0)");
-    assert_eq!(super::pusher(None, "trainer 1.0"), "trainer 1.0");
 }

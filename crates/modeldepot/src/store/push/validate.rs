@@ -21,11 +21,14 @@ impl ModelStorage {
     /// reader refuses is therefore never uploaded, and no version name is retired for it.
     ///
     /// # Errors
-    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the version is named `latest`, when the metadata is too
+    /// [`Error::Other`] of kind [`crate::ErrorKind::Invalid`] when the version is named `latest` or `v`, when the metadata is too
     /// large or nested too deeply, or when the reader refuses the manifest: its error is the cause.
     pub fn check_push(&self, push: &Push) -> Result<()> {
         if let Some(version) = push.version.as_ref().filter(|version| version.is_latest()) {
             return Err(Error::named_latest(&push.model, version));
+        }
+        if let Some(version) = push.version.as_ref().filter(|version| version.as_str().eq_ignore_ascii_case("v")) {
+            return Err(Error::named_v(version));
         }
         // Checked before serializing, which also recurses once per level.
         metadata::check(&push.metadata)?;
@@ -63,5 +66,25 @@ fn stand_in(file: &SourceFile, md5: bool) -> FileEntry {
         crc64nvme: Some(Crc64::ZERO),
         executable: file.executable,
         parts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in for a file that was not read is as long as the real entry.
+    #[test]
+    fn a_file_is_stood_in_for_with_as_many_parts() {
+        let part = part_size(0);
+        for (size, count) in [(0, None), (1, None), (part, None), (part + 1, Some(2)), (3 * part, Some(3))] {
+            let file = SourceFile::new("m.bin".parse().unwrap(), "m.bin".into(), size);
+            for md5 in [true, false] {
+                let entry = stand_in(&file, md5);
+                let parts = entry.parts.as_ref().map(|parts| (parts.size, parts.blake3.len()));
+                assert_eq!(parts, count.map(|count| (part, count)), "{size}");
+                assert_eq!((entry.size, entry.md5.is_some()), (size, md5));
+            }
+        }
     }
 }

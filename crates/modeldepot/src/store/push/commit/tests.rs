@@ -74,8 +74,7 @@ async fn anothers(content: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let storage = server.storage(true).await;
     storage.push(push(&folder, Some("1"), content), &Progress::none()).await.unwrap();
-    let body = server.bucket().objects[MANIFEST].body.clone();
-    body
+    server.bucket().objects[MANIFEST].body.clone()
 }
 
 #[tokio::test]
@@ -180,6 +179,19 @@ async fn a_manifest_that_a_busy_server_does_not_take_is_sent_again_for_a_while()
             Err(error) => assert!(!ends_well && error.kind() == ErrorKind::Unavailable, "{error:?}"),
         }
     }
+}
+
+/// Without create-if-absent, another push may have written since.
+#[tokio::test]
+async fn a_manifest_is_not_sent_again_where_it_may_replace_anothers() {
+    let (server, result) = pushed(false, |asked, _| match asked == WRITE {
+        // An answer without an ETag says nothing.
+        true => Act::Refuse(200, "Strange"),
+        false => Act::Serve,
+    })
+    .await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(server.bucket().count(WRITE), 1);
 }
 
 /// A refusal is final. It is not looked at, nor repeated.
