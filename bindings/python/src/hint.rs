@@ -45,6 +45,19 @@ pub(crate) fn said(advice: &Advice) -> String {
         }
         Advice::WaitForGc => "try again in a minute, or choose another `version`".to_owned(),
         Advice::FinishPush => "upload the same files again to finish it, or choose another `version`".to_owned(),
+        Advice::RestoreVersion => {
+            "choose another `version`; uploading the files that it was published with restores it".to_owned()
+        }
+        Advice::RestoreManifest { model, version } => {
+            format!("upload the same files as `{model}@{version}` again; the files that are already stored are kept")
+        }
+        Advice::AvoidDamaged { model: Some(model) } => format!(
+            "use another version (`storage.list_model_versions(\"{model}\")` lists them); its publisher can publish it again under a new one"
+        ),
+        Advice::AvoidDamaged { model: None } => {
+            "do not use this version; publish the model again under a new one".to_owned()
+        }
+        Advice::VersionIsDamaged => "the published version is damaged: choose another `version`".to_owned(),
         Advice::YieldToPush => {
             "choose another `version`, or leave it out; or upload again when they are done".to_owned()
         }

@@ -49,7 +49,7 @@ Exit status:
   2    invalid input or arguments
   3    not found: no such model, version, bucket or object
   4    conflict: the version exists with other content or was deleted, or a pull would
-       overwrite files that are not from an earlier pull
+       overwrite files that were changed or are not from a pull
   5    denied: check the credentials and the policy
   6    unavailable: the server cannot be reached or is overloaded; try again
   7    damaged: do not use the data

@@ -70,7 +70,7 @@ pub(crate) enum Error {
     #[error("{failed} of {all} checks failed")]
     Checks { failed: usize, all: usize, kind: ErrorKind },
     #[error("{faults} fault{} found", if *faults == 1 { "" } else { "s" })]
-    Faults { faults: usize, kind: ErrorKind },
+    Faults { faults: usize, lost: usize, kind: ErrorKind },
     #[error("{0}")]
     Untrue(String),
     #[error("cannot {action} `{}`", path.display())]

@@ -49,10 +49,7 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
         Error::MetaFile { .. } => Some("use one JSON object: `{\"architecture\": \"resnet18\", …}`".to_owned()),
         Error::Unconfirmed { .. } => Some("pass --yes to delete without confirmation".to_owned()),
         Error::Io { source, .. } => disk(source),
-        Error::Faults { kind: ErrorKind::Corrupt, .. } => Some(
-            "do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`"
-                .to_owned(),
-        ),
+        Error::Faults { kind: ErrorKind::Corrupt, faults, lost } => Some(damaged(*faults, *lost)),
         Error::Signal { kept: Some((0, _)), .. } => {
             Some("no part was complete yet: the command starts over when it is repeated".to_owned())
         }
@@ -60,6 +57,17 @@ pub(crate) fn hint(error: &Error, settings: Option<&Settings>) -> Option<String>
             Some(format!("{} of {} are kept: repeat the command to resume", size(*kept), size(*all)))
         }
         _ => None,
+    }
+}
+
+/// Returns what to do about damaged versions, of whose faults some are missing manifests.
+fn damaged(faults: usize, lost: usize) -> String {
+    const RESTORE: &str = "to restore a missing manifest, push the same files under the same version again";
+    const REPLACE: &str = "do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`";
+    match lost {
+        0 => REPLACE.to_owned(),
+        lost if lost == faults => RESTORE.to_owned(),
+        _ => format!("{RESTORE}; of other damage: {REPLACE}"),
     }
 }
 

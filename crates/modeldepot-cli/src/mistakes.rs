@@ -39,7 +39,11 @@ const OPTIONS: &[Row] = &[
         ],
         "the folder is the second argument: `modeldepot pull {model} {value}`",
     ),
-    (&["pull"], &["--overwrite", "--replace", "-f"], "--force overwrites files that are not from an earlier pull"),
+    (
+        &["pull"],
+        &["--overwrite", "--replace", "-f"],
+        "--force overwrites files that were changed or are not from a pull",
+    ),
     (&["push"], &["--tag", "--tags"], "`--meta {name}={value}` adds metadata; `--version {value}` names the version"),
     (
         &["push"],

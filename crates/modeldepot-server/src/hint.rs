@@ -18,6 +18,9 @@ pub(crate) fn page_hint(error: &Error) -> Option<String> {
             Some(NearestVersion::Latest(version)) => format!("the latest version is `{model}@{version}`"),
             None => format!("choose one from the list of versions of `{model}`"),
         }),
+        Advice::AvoidDamaged { .. } => {
+            Some("use another version; its publisher can publish it again under a new one".to_owned())
+        }
         Advice::DeleteVersion { model, version, prefix: None } => {
             Some(format!("delete the whole version on the page of `{model}@{version}`"))
         }
@@ -61,6 +64,19 @@ fn said(advice: &Advice) -> Option<String> {
         }
         Advice::WaitForGc => "try again in a minute, or choose another version".to_owned(),
         Advice::FinishPush => "push the same files again to finish it, or choose another version".to_owned(),
+        Advice::RestoreVersion => {
+            "choose another version; pushing the files that it was published with restores it".to_owned()
+        }
+        Advice::RestoreManifest { model, version } => {
+            format!("push the same files as `{model}@{version}` again; the files that are already stored are kept")
+        }
+        Advice::AvoidDamaged { model: Some(model) } => format!(
+            "use another version (`GET /api/v1/models/{model}/versions` lists them); its publisher can publish it again under a new one"
+        ),
+        Advice::AvoidDamaged { model: None } => {
+            "do not use this version; publish the model again under a new one".to_owned()
+        }
+        Advice::VersionIsDamaged => "the published version is damaged: choose another version".to_owned(),
         Advice::YieldToPush => "choose another version, or leave it out; or push again when they are done".to_owned(),
         Advice::MoveObject => "move that object away, or choose another version".to_owned(),
         Advice::DeleteObjects { model, version } => {

@@ -4,7 +4,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, middleware};
-use modeldepot::ErrorKind;
+use modeldepot::{ErrorKind, ModelName};
 
 use crate::middleware::{admit, compression, encoded, guard, panics, record, remote, with_headers};
 use crate::problem::Problem;
@@ -58,8 +58,13 @@ async fn no_such_page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> R
     if accept.contains("text/html") && !uri.path().starts_with("/api/") {
         return console::nowhere(&app, &headers);
     }
+    let model = uri.path().strip_prefix("/api/v1/models/").map(|rest| rest.trim_end_matches('/'));
+    let hint = match model.map(str::parse::<ModelName>) {
+        Some(Ok(model)) => format!("`GET /api/v1/models/{model}/versions` lists the versions of a model"),
+        _ => "`GET /docs` lists all routes".to_owned(),
+    };
     Problem::new(ErrorKind::NotFound, format!("no such path: `{}`", uri.path().escape_debug()))
-        .hint("`GET /docs` lists all routes")
+        .hint(hint)
         .into_response()
 }
 

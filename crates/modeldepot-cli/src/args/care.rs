@@ -9,9 +9,10 @@ use super::value::Lifetime;
 
 /// Find and delete orphaned objects
 ///
-/// Finds objects of failed pushes and interrupted deletes, unfinished uploads, and stale leases. Lists them; deletes them
-/// only with --delete. Keeps published versions, pushes in progress, and anything younger than the grace period. Objects
-/// that modeldepot did not create are listed but never deleted. The name of a deleted version cannot be used again.
+/// Finds objects of failed pushes and interrupted deletes, unfinished uploads, and stale leases. Lists them; deletes
+/// them only with --delete. Keeps published versions with everything beside their files, pushes in progress, and
+/// anything younger than the grace period. Elsewhere, objects that modeldepot did not create are listed but never
+/// deleted. The name of a deleted version cannot be used again.
 #[derive(Debug, Args)]
 pub(crate) struct GcArgs {
     /// Only this model

@@ -243,9 +243,10 @@ pub(crate) struct PushArgs {
 /// Fetch a version and verify every file
 ///
 /// Prints the path of the model file. Without a version, fetches the latest. Files appear under their final names only
-/// after all digests match. Files of an earlier pull are replaced, or removed if this version does not have them. Other
-/// files in the folder are left alone; if one of them would be overwritten, the pull stops. An interrupted pull resumes
-/// when it is repeated, and data that already exists in the folder is not transferred again.
+/// after all digests match. Files of an earlier pull are replaced, or removed if this version does not have them. Files
+/// that were changed since and files that are not from a pull are left alone; if one of them would be overwritten, the
+/// pull stops. An interrupted pull resumes when it is repeated, and data that already exists in the folder is not
+/// transferred again.
 ///
 /// Versions published by the boto3 pipeline that this project replaces may have files without a published digest. They
 /// are fetched and reported as not verified.
@@ -262,10 +263,10 @@ pub(crate) struct PullArgs {
     pub(crate) no_resume: bool,
     /// Do not wait for the data to reach the disk
     ///
-    /// Faster, but a power failure can leave damaged files.
+    /// Faster, but a power failure can leave damaged files. A later pull replaces them with --force.
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// Overwrite files that are not from an earlier pull, and allow names such as `.env`
+    /// Overwrite files that were changed or are not from a pull, and allow names such as `.env`
     #[arg(long)]
     pub(crate) force: bool,
     /// Fail if a file has no published digest

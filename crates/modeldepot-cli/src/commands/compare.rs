@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::args::CompareArgs;
 use crate::error::Error;
-use crate::ui::{Table, clean, date, measured, plural, size};
+use crate::ui::{Table, clean, date, measured, named, plural, size};
 
 /// The longest value that is shown; --json has all of it.
 const LONGEST: usize = 60;
@@ -101,20 +101,33 @@ fn lines(pair: &[&Description; 2], compared: &Comparison<'_>) -> Vec<String> {
     lines.extend(files.lines());
 
     let differing = compared.metadata.iter().filter(|field| field.differs()).count();
+    lines.push(String::new());
+    lines.push(summary(differing, &states));
+    for version in pair.iter().filter(|version| !version.damaged.is_empty()) {
+        let damaged = version.damaged.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+        lines.push(format!("damaged in the bucket: {} of {}", named(&damaged), name(version)));
+    }
+    if states.contains(&State::Unknown) {
+        lines.push("unknown: of the same size, and without published digests to compare".to_owned());
+    }
+    lines
+}
+
+/// Sums up the differences.
+fn summary(differing: usize, states: &[State]) -> String {
+    if differing == 0 && states.iter().all(|state| *state == State::Same) {
+        return format!("identical: metadata and {}", plural(states.len(), "file"));
+    }
     let counted = State::ALL.into_iter().filter_map(|state| {
         let count = states.iter().filter(|it| **it == state).count();
         (count > 0).then(|| format!("{count} {}", state.word()))
     });
     let counted = counted.collect::<Vec<_>>().join(", ");
-    lines.push(String::new());
-    lines.push(match differing == 0 && states.iter().all(|state| *state == State::Same) {
-        true => format!("identical: metadata and {}", plural(states.len(), "file")),
-        false => format!("{} in the metadata; files: {counted}", plural(differing, "difference")),
-    });
-    if states.contains(&State::Unknown) {
-        lines.push("unknown: of the same size, and without published digests to compare".to_owned());
-    }
-    lines
+    let metadata = match differing {
+        0 => "no differences in the metadata".to_owned(),
+        some => format!("{} in the metadata", plural(some, "difference")),
+    };
+    format!("{metadata}; files: {counted}")
 }
 
 /// Returns both values of a field, rounded unless that would hide the difference.
@@ -157,6 +170,7 @@ fn to_json(pair: &[&Description; 2], compared: &Comparison<'_>) -> Value {
         .collect();
     json!({
         "versions": pair.map(name),
+        "damaged": pair.map(|version| version.damaged.iter().map(|file| &file.path).collect::<Vec<_>>()),
         "sizes": pair.map(Description::size),
         "published": pair.map(|version| super::rfc3339(version.manifest.created_at)),
         "metadata": metadata,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use modeldepot::{ErrorKind, Fault, ModelName, Version};
+use modeldepot::advice::Advice;
+use modeldepot::{ArtifactPath, ErrorKind, Fault, ModelName, Orphans, Version};
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::args::FsckArgs;
 use crate::error::Error;
-use crate::ui::{BAD, BOLD, GOOD, WARN, clean, plural, size, styled};
+use crate::ui::{BAD, BOLD, GOOD, WARN, clean, named, plural, size, some, styled};
 
 pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
     let storage = cx.storage().await?;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
             "damaged_versions": damaged,
             "unread_versions": unread,
             "faults": faults,
+            "leftovers": report.leftovers.iter().map(leftovers_json).collect::<Vec<Value>>(),
         }))?;
     } else {
         for fault in &report.faults {
@@ -45,8 +47,15 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
                 cx.ui.answer(format_args!("    caused by: {}", clean(&cause)))?;
             }
         }
+        for left in &report.leftovers {
+            let name = format!("{}@{}", left.model, left.version);
+            cx.ui.answer(format_args!("{} {}: {}", styled(WARN, "!"), styled(BOLD, &name), beside(left)))?;
+        }
         let looked = format!("{}, {}", plural(report.versions, "version"), plural(report.files, "file"));
-        let read = if args.deep { format!(", {} read in {pace}", size(report.bytes)) } else { String::new() };
+        let read = match args.deep {
+            true => format!(", {} read in {pace}", size(report.bytes)),
+            false => "; sizes only, --deep reads the files".to_owned(),
+        };
         if report.versions == 0 {
             cx.ui.answer("no versions")?;
         } else if report.faults.is_empty() {
@@ -64,12 +73,29 @@ pub(crate) async fn run(args: FsckArgs, cx: &Context<'_>) -> Result<(), Error> {
         }
     }
     let faults = report.faults.len();
+    let restores = |fault: &&Fault| matches!(fault.error.advice(None), Some(Advice::RestoreManifest { .. }));
+    let lost = report.faults.iter().filter(restores).count();
     let corrupt = report.faults.iter().map(|fault| fault.error.kind()).find(|kind| *kind == ErrorKind::Corrupt);
     match (report.faults.first(), corrupt) {
         (None, _) => Ok(()),
         // Versions of a newer format are not damaged; this program is too old to check them.
-        (Some(first), corrupt) => Err(Error::Faults { faults, kind: corrupt.unwrap_or(first.error.kind()) }),
+        (Some(first), corrupt) => Err(Error::Faults { faults, lost, kind: corrupt.unwrap_or(first.error.kind()) }),
     }
+}
+
+/// Describes objects of other pushes beside the files of a version.
+fn beside(left: &Orphans) -> String {
+    let objects = plural(left.objects.len(), "object");
+    format!("{objects} of another push beside its files, {}: {}", size(left.bytes()), named(&paths(left)))
+}
+
+/// Returns the objects' paths below the version's prefix.
+fn paths(left: &Orphans) -> Vec<ArtifactPath> {
+    left.objects.iter().filter_map(|object| object.key.splitn(3, '/').nth(2)?.parse().ok()).collect()
+}
+
+fn leftovers_json(left: &Orphans) -> Value {
+    json!({ "model": left.model, "version": left.version, "paths": some(&paths(left)), "bytes": left.bytes() })
 }
 
 fn fault_json(fault: &Fault) -> Value {

@@ -70,7 +70,7 @@ fn lines(plan: &GcPlan, now: OffsetDateTime) -> Vec<String> {
     };
     section(&mut lines, "unfinished uploads", plan.uploads.iter().map(upload), "upload");
     let record = |record: &ListedObject| format!("{}  {}", clean(&record.key), age(record.modified));
-    section(&mut lines, "stale leases and gc locks", plan.records.iter().map(record), "record");
+    section(&mut lines, "records that are no longer needed", plan.records.iter().map(record), "record");
     section(
         &mut lines,
         "under a version, but not created by modeldepot: not deleted",
@@ -99,7 +99,7 @@ fn why(kept: &Kept) -> &'static str {
     match kept.why {
         KeptWhy::Push => "a push of the version may be in progress, and renews its lease",
         KeptWhy::Grace => "younger than the grace period",
-        KeptWhy::Record => "the push that wrote this record may still be running",
+        KeptWhy::Record => "the program that wrote this record may still be running",
     }
 }
 

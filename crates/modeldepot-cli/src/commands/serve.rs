@@ -17,7 +17,7 @@ use crate::args::{Globals, RedirectArg, ServeArgs, ServiceArgs};
 use crate::config;
 use crate::error::Error;
 use crate::interrupt::Signals;
-use crate::ui::{BOLD, DIM, styled};
+use crate::ui::{BOLD, DIM, WARN, clean, styled};
 
 pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) -> Result<(), Error> {
     let mut signals = Signals::listen();
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     tokio::select! {
         biased;
         signal = signals.next() => return Err(signal.into()),
-        checked = is_s3(&client, &cx.settings.buckets.models) => checked?,
+        checked = is_s3(&client, &cx.settings.buckets.models, cx) => checked?,
     }
     let server = Server::start(config).await?;
     let endpoint = client.endpoint().to_owned();
@@ -66,15 +66,17 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 
 /// Fails if the endpoint answers, but not as S3. An endpoint that is not reachable yet may be starting, and missing
 /// permissions are shown by the console.
-async fn is_s3(client: &S3Client, models: &BucketName) -> Result<(), Error> {
-    match client.ask(models).await {
-        Err(error @ (modeldepot::Error::NotS3 { .. } | modeldepot::Error::Tls { .. })) => Err(error.into()),
-        Err(error) => {
-            tracing::warn!("{error}; starting anyway");
-            Ok(())
-        }
-        Ok(_) => Ok(()),
+async fn is_s3(client: &S3Client, models: &BucketName, cx: &Context<'_>) -> Result<(), Error> {
+    let trouble = match client.ask(models).await {
+        Err(error @ (modeldepot::Error::NotS3 { .. } | modeldepot::Error::Tls { .. })) => return Err(error.into()),
+        Err(error) => Some(error),
+        Ok(answer) => answer.refusal,
+    };
+    if let Some(error) = trouble {
+        let error = clean(&error.to_string()).into_owned();
+        cx.ui.warning(format_args!("{} {error}; starting anyway", styled(WARN, "warning:")));
     }
+    Ok(())
 }
 
 /// Default limit of requests per second and client, beyond loopback.

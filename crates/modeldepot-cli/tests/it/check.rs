@@ -49,8 +49,8 @@ fn a_damaged_store_is_checked_to_the_end() {
     ------- stdout -------
     ✓ list versions   1 version [TIME]
     ✓ latest version  1 [TIME]
-    ✗ download        `m.bin` is damaged: its BLAKE3 is adb3c45f4a5d5fb6c2f89e8266624c6e8b9032d566f5f6109ab92506efc464da where 3edc5c4a5df8c79ef4f8dbdc373cd21ca041ccf39fe5693250d004092094dc4a was published [TIME]
-                      hint: do not use this version; publish the model again under a new one
+    ✗ download        `m.bin` of `m@1` is damaged: its BLAKE3 is adb3c45f4a5d5fb6c2f89e8266624c6e8b9032d566f5f6109ab92506efc464da where 3edc5c4a5df8c79ef4f8dbdc373cd21ca041ccf39fe5693250d004092094dc4a was published [TIME]
+                      hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     - files           skipped: an earlier check failed
     ✓ manifest        valid, MD5 63f4f1e9b725370f459720575cd5f953, 0 metadata fields [TIME]
     ✓ S3 methods      bucket and object exist, metadata, presigned URL answered 206 [TIME]

@@ -21,15 +21,15 @@ fn other_bytes() {
     env.damage("m/v1/m.bin");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
-    hint: do not use this version; publish the model again under a new one
+    error: `m.bin` of `m@1` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     nothing_is_in_place(&env);
     insta::assert_snapshot!(env.run(["verify", "m"]), @r"
     ------- stderr -------
-    error: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
-    hint: do not use this version; publish the model again under a new one
+    error: `m.bin` of `m@1` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
 }
@@ -44,8 +44,8 @@ fn other_bytes_in_one_of_many_parts() {
         insta::allow_duplicates!({
             insta::assert_snapshot!(env.run([verb, "m"]), @r"
             ------- stderr -------
-            error: `m.bin` is damaged: the BLAKE3 of bytes 8388608 to 16777215 is 857603e87992a39c22162f13effdaa2894c858bd949dcf15f5bb159380ba50b5 where 687fd3a1c7b36c9ddb9d0728b68420e632082c3df832d47e66b4f22d561c8dfa was published
-            hint: do not use this version; publish the model again under a new one
+            error: `m.bin` of `m@1` is damaged: the BLAKE3 of bytes 8388608 to 16777215 is 857603e87992a39c22162f13effdaa2894c858bd949dcf15f5bb159380ba50b5 where 687fd3a1c7b36c9ddb9d0728b68420e632082c3df832d47e66b4f22d561c8dfa was published
+            hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
             [exit status: 7]
             ");
         });
@@ -59,23 +59,23 @@ fn other_sizes() {
     env.put("m/v1/m.bin", "the weights");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: `m.bin` is damaged: the bucket holds 11 bytes where 35 were published
-    hint: do not use this version; publish the model again under a new one
+    error: `m.bin` of `m@1` is damaged: the bucket holds 11 bytes where 35 were published
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     nothing_is_in_place(&env);
     env.put("m/v1/m.bin", "the weights, as they were published, and more");
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
-    error: `m.bin` is damaged: the bucket holds 45 bytes where 35 were published
-    hint: do not use this version; publish the model again under a new one
+    error: `m.bin` of `m@1` is damaged: the bucket holds 45 bytes where 35 were published
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     nothing_is_in_place(&env);
     insta::assert_snapshot!(env.run(["verify", "m"]), @r"
     ------- stderr -------
-    error: `m.bin` is damaged: the bucket holds 45 bytes where 35 were published
-    hint: do not use this version; publish the model again under a new one
+    error: `m.bin` of `m@1` is damaged: the bucket holds 45 bytes where 35 were published
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
 }
@@ -87,14 +87,14 @@ fn a_file_that_is_gone() {
     insta::assert_snapshot!(env.run(["pull", "m"]), @r"
     ------- stderr -------
     error: `config.json` of `m@1` is missing from the bucket
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     nothing_is_in_place(&env);
     insta::assert_snapshot!(env.run(["verify", "m"]), @r"
     ------- stderr -------
     error: `config.json` of `m@1` is missing from the bucket
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
 }
@@ -133,7 +133,7 @@ fn manifests_that_are_none() {
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it is not a manifest
     caused by: expected value at line 1 column 1
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     env.put("m/v1/manifest.json", "{}");
@@ -142,7 +142,7 @@ fn manifests_that_are_none() {
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it is not a manifest
     caused by: missing field `model_name` at line 1 column 2
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"../config.json\""), @r"
@@ -150,7 +150,7 @@ fn manifests_that_are_none() {
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it is not a manifest
     caused by: `../config.json` is not a valid artifact path: empty, `.` and `..` segments are not allowed at line 12 column 30
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"/etc/cron.d/evil\""), @r"
@@ -158,28 +158,28 @@ fn manifests_that_are_none() {
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it is not a manifest
     caused by: `/etc/cron.d/evil` is not a valid artifact path: it must be relative at line 12 column 32
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"path\": \"config.json\"", "\"path\": \"m.bin\""), @r"
     ------- stderr -------
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it lists `m.bin` twice
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"version\": \"1\"", "\"version\": \"2\""), @r"
     ------- stderr -------
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: it is the manifest of `m@2`
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"m/v1/m.bin\"", "\"other/v1/m.bin\""), @r"
     ------- stderr -------
     error: the manifest `m/v1/manifest.json` cannot be used
     caused by: its model file `other/v1/m.bin` is outside the version
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions m` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(with("\"format_version\": 1", "\"format_version\": 99"), @r"

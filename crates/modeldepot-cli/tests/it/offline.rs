@@ -93,8 +93,8 @@ fn version_and_help() {
     Options:
           --no-resume        Fetch all data, instead of resuming or reusing files in the folder
           --no-sync          Do not wait for the data to reach the disk
-          --force            Overwrite files that are not from an earlier pull, and allow names such as
-                             `.env`
+          --force            Overwrite files that were changed or are not from a pull, and allow names
+                             such as `.env`
           --require-digests  Fail if a file has no published digest
       -h, --help             Print help (see more with '--help')
 
@@ -110,9 +110,9 @@ fn version_and_help() {
 
     Prints the path of the model file. Without a version, fetches the latest. Files appear under their
     final names only after all digests match. Files of an earlier pull are replaced, or removed if this
-    version does not have them. Other files in the folder are left alone; if one of them would be
-    overwritten, the pull stops. An interrupted pull resumes when it is repeated, and data that already
-    exists in the folder is not transferred again.
+    version does not have them. Files that were changed since and files that are not from a pull are
+    left alone; if one of them would be overwritten, the pull stops. An interrupted pull resumes when it
+    is repeated, and data that already exists in the folder is not transferred again.
 
     Versions published by the boto3 pipeline that this project replaces may have files without a
     published digest. They are fetched and reported as not verified.
@@ -133,10 +133,11 @@ fn version_and_help() {
           --no-sync
               Do not wait for the data to reach the disk
               
-              Faster, but a power failure can leave damaged files.
+              Faster, but a power failure can leave damaged files. A later pull replaces them with
+              --force.
 
           --force
-              Overwrite files that are not from an earlier pull, and allow names such as `.env`
+              Overwrite files that were changed or are not from a pull, and allow names such as `.env`
 
           --require-digests
               Fail if a file has no published digest

@@ -182,13 +182,13 @@ fn missing_files_are_noticed() {
     insta::assert_snapshot!(env.run(["pull", "resnet", "out"]), @r"
     ------- stderr -------
     error: `h.json` of `resnet@3` is missing from the bucket
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions resnet` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     insta::assert_snapshot!(env.run(["pull", "resnet@1", "out"]), @r"
     ------- stderr -------
     error: `h.json`, `w.bin` of `resnet@1` are missing from the bucket
-    hint: do not use this version; publish the model again under a new one
+    hint: use another version (`modeldepot versions resnet` lists them); its publisher can publish it again under a new one
     [exit status: 7]
     ");
     let shown = env.run(["show", "resnet"]);

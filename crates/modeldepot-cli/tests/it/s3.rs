@@ -218,6 +218,20 @@ fn refusals() {
     hint: correct the name, or create the bucket with `modeldepot s3 mb s3://nowhere`
     [exit status: 3]
     ");
+    for missing in [
+        vec!["s3", "cp", "s3://nowhere/x", "x"],
+        vec!["s3", "cp", "s3://nowhere/x", "-"],
+        vec!["s3", "stat", "s3://nowhere/x"],
+    ] {
+        insta::allow_duplicates!({
+            insta::assert_snapshot!(env.run(missing), @r"
+            ------- stderr -------
+            error: bucket `nowhere` does not exist at `$ENDPOINT`
+            hint: correct the name, or create the bucket with `modeldepot s3 mb s3://nowhere`
+            [exit status: 3]
+            ");
+        });
+    }
     insta::assert_snapshot!(env.run(["s3", "rm", "s3://data"]), @r"
     ------- stderr -------
     error: invalid value `s3://data` for `s3://BUCKET/KEY`: add the key of the object: `s3://data/KEY`

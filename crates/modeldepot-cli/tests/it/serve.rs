@@ -175,6 +175,18 @@ fn a_host_with_other_users_is_asked_for_a_token_of_this_run() {
     }
 }
 
+#[test]
+fn a_bucket_that_is_not_there_is_reported_at_the_start() {
+    let env = TestEnv::new();
+    let args = ["serve", "--json", "--no-login", "--bucket", "nowhere", "--listen", "127.0.0.1:0"];
+    let mut child = env.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    told(&mut child);
+    assert!(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap().success());
+    let ended = env.finish(child);
+    assert!(ended.stderr.contains("warning: bucket `nowhere` does not exist at "), "{ended}");
+    assert!(ended.stderr.contains("; starting anyway"), "{ended}");
+}
+
 /// Reads the JSON that a command prints when it serves.
 fn told(child: &mut std::process::Child) -> serde_json::Value {
     let mut told = String::new();

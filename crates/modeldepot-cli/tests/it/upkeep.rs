@@ -40,8 +40,6 @@ fn gc_says_what_it_would_do_then_does_it() {
       m@1  2 files, 26 B, last modified just now
     remaining objects of deleted versions (1)
       m@3  1 file, 7 B, last modified just now
-    not created by modeldepot: not deleted (1)
-      notes/todo.txt
     ------- stderr -------
     dry run: nothing was deleted; pass --delete to delete these objects
     [exit status: 0]
@@ -70,7 +68,7 @@ fn gc_says_what_it_would_do_then_does_it() {
     not created by modeldepot: not deleted (1)
       notes/todo.txt
     kept for now; may be deleted (1)
-      .depot/uploads/m/1/0192f0c1-0000-7000-8000-000000000000.json  at [DATE] UTC: the push that wrote this record may still be running
+      .depot/uploads/m/1/0192f0c1-0000-7000-8000-000000000000.json  at [DATE] UTC: the program that wrote this record may still be running
     nothing to delete
     [exit status: 0]
     ");
@@ -137,7 +135,7 @@ fn fsck_finds_every_damage() {
     let env = published();
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
-    ✓ complete: 5 versions, 9 files
+    ✓ complete: 5 versions, 9 files; sizes only, --deep reads the files
     [exit status: 0]
     ");
     env.delete("m/v1/config.json");
@@ -147,11 +145,11 @@ fn fsck_finds_every_damage() {
     insta::assert_snapshot!(env.run(["fsck", "m"]), @r"
     ------- stdout -------
     ✗ m@1: `config.json` of `m@1` is missing from the bucket
-    ✗ m@2: `m.bin` is damaged: the bucket holds 11 bytes where 35 were published
+    ✗ m@2: `m.bin` of `m@2` is damaged: the bucket holds 11 bytes where 35 were published
     ✗ m@3: the manifest `m/v3/manifest.json` cannot be used
         caused by: it is not a manifest
         caused by: EOF while parsing a value at line 1 column 15
-    3 of 4 versions damaged; 6 files
+    3 of 4 versions damaged; 6 files; sizes only, --deep reads the files
     ------- stderr -------
     error: 3 faults found
     hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
@@ -160,12 +158,12 @@ fn fsck_finds_every_damage() {
     insta::assert_snapshot!(env.run(["fsck", "--deep"]), @r"
     ------- stdout -------
     ✗ m@1: `config.json` of `m@1` is missing from the bucket
-    ✗ m@2: `m.bin` is damaged: the bucket holds 11 bytes where 35 were published
+    ✗ m@2: `m.bin` of `m@2` is damaged: the bucket holds 11 bytes where 35 were published
     ✗ m@3: the manifest `m/v3/manifest.json` cannot be used
         caused by: it is not a manifest
         caused by: EOF while parsing a value at line 1 column 15
-    ✗ m@4: `m.bin` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
-    4 of 5 versions damaged; 7 files, 37 B read in [TIME]
+    ✗ m@4: `m.bin` of `m@4` is damaged: its BLAKE3 is 4843438ad84d4967c85729b35b130456951f26225cceabb90a67887fc40b9bdd where d5e554664a052cc7652ad6890ae56a4135f9c703af34559fe5e24a971ef7d890 was published
+    4 of 5 versions damaged; 7 files, 72 B read in [TIME]
     ------- stderr -------
     error: 4 faults found
     hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
@@ -197,10 +195,10 @@ fn a_version_that_lost_its_manifest_is_kept_and_named() {
     insta::assert_snapshot!(env.run(["fsck"]), @r"
     ------- stdout -------
     ✗ m@1: the manifest of `m@1` is missing from the bucket; files of it are there
-    1 of 1 version damaged; 1 file
+    1 of 1 version damaged; 1 file; sizes only, --deep reads the files
     ------- stderr -------
     error: 1 fault found
-    hint: do not use damaged versions; publish them again under a new version and delete the old one with `modeldepot rm`
+    hint: to restore a missing manifest, push the same files under the same version again
     [exit status: 7]
     ");
     insta::assert_snapshot!(env.run(["gc", "--grace", "0s", "--delete"]), @r"
@@ -223,7 +221,7 @@ fn fsck_knows_a_newer_layout_from_damage() {
     ------- stdout -------
     ✗ m@1: the manifest `m/v1/manifest.json` cannot be used
         caused by: it is written in format 9, newer than the 1 that this program supports
-    1 of 5 versions damaged; 7 files
+    1 of 5 versions damaged; 7 files; sizes only, --deep reads the files
     ------- stderr -------
     error: 1 fault found
     [exit status: 2]

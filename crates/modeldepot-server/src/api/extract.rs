@@ -80,7 +80,16 @@ fn reason(refusal: &JsonRejection) -> String {
     while let Some(cause) = reason.source() {
         reason = cause;
     }
-    visible(&reason.to_string()).into_owned()
+    said(&reason.to_string())
+}
+
+/// Rewords the parser's message about text that is not JSON at all.
+pub(super) fn said(reason: &str) -> String {
+    let reason = visible(reason);
+    match reason.strip_prefix("expected ident") {
+        Some(place) => format!("this is not JSON{place}"),
+        None => reason.into_owned(),
+    }
 }
 
 /// The pairs of a query, in order.

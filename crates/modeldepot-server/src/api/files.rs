@@ -249,7 +249,8 @@ pub(crate) async fn link(
 ) -> Result<Response> {
     let query = query.only(&["file", "expires"])?;
     let model = of.model()?;
-    let asked = query.one("expires")?.is_some().then(|| query.number("expires", 0, 1..=604_800)).transpose()?;
+    let asked = query.one("expires")?.is_some().then(|| query.number("expires", 0, 1..=604_800)).transpose();
+    let asked = asked.map_err(|problem| problem.hint("`expires` is a number of seconds: 3600 is one hour"))?;
     let life = links::life(&by.0, &model, asked.map(|seconds| Duration::from_secs(seconds as u64)))?;
     let file: Option<ArtifactPath> = query.one("file")?.map(str::parse).transpose()?;
     let version: Version = app.catalog.resolve(&model, of.version()).await?;

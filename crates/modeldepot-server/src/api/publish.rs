@@ -198,7 +198,7 @@ pub(crate) fn new_version(model: &ModelName, text: &str) -> Result<Version> {
 
 fn metadata(text: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(text).map_err(|error| {
-        Problem::invalid(format!("the metadata is not a JSON object: {error}"))
+        Problem::invalid(format!("the metadata is not a JSON object: {}", super::extract::said(&error.to_string())))
             .hint("write it as one object: `{\"architecture\": \"resnet18\", …}`")
     })
 }
@@ -286,7 +286,11 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response> {
     let (model, version, path) = of.parse()?;
-    let version = new_version(&model, version)?;
+    // The path has a version, so it cannot be left out.
+    let version = new_version(&model, version).map_err(|problem| match version.eq_ignore_ascii_case("latest") {
+        true => problem.hint("write the name of the new version in place of `latest`"),
+        false => problem,
+    })?;
     if headers.contains_key(HeaderName::from_static("content-range")) {
         return Err(
             Problem::invalid("partial uploads are not supported here").hint("upload in parts with `POST …/uploads`")

@@ -181,7 +181,7 @@ async fn refuse_unsafe_urls(app: &App) -> Result<()> {
     }
     app.storage.check_upload_urls().await.map_err(|error| match error {
         error if error.advice(None) == Some(Advice::AvoidUploadUrls) => Problem::from(error).hint(
-            "publish with a form; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish \
+            "publish with a form, or with the `modeldepot` command if it is too large for one; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish \
              may also read every object that the service can read",
         ),
         error => error.into(),

@@ -48,6 +48,9 @@ pub(crate) struct Versions {
     /// read: versions with unread metadata match no filter and come last.
     #[serde(skip_serializing_if = "Option::is_none")]
     known: Option<usize>,
+    /// Fields in `sort` or `filter` that no version of the model has.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown_fields: Vec<String>,
 }
 
 /// A version as listed, with its metadata.
@@ -99,7 +102,8 @@ fn filter_schema() -> utoipa::openapi::schema::Array {
 
 /// List a model's versions
 ///
-/// Newest first by default.
+/// The highest version first by default: numbers in a name compare as numbers, and letters sort after digits, whatever the time of
+/// publication. `sort=-published` lists the newest first.
 #[utoipa::path(
     operation_id = "list_versions",
     get, path = "/api/v1/models/{model}/versions", tag = "versions",
@@ -119,7 +123,7 @@ pub(crate) async fn list(
     let sort = Sort::parse(query.one("sort")?.unwrap_or("-version"))?;
     let filters = filters(query.all("filter"))?;
     let found = app.catalog.versions(&model).await?;
-    let Selected { versions, known } = select(&app.catalog, &model, &found, &filters, &sort).await;
+    let Selected { versions, known, unknown } = select(&app.catalog, &model, &found, &filters, &sort).await;
     let total = versions.len();
     let shown: Vec<VersionSummary> =
         versions.into_iter().skip((page - 1).saturating_mul(per_page)).take(per_page).collect();
@@ -134,7 +138,9 @@ pub(crate) async fn list(
     });
     let versions = versions.collect();
     let of = found.len();
-    Ok(axum::Json(Versions { model: model.to_string(), versions, page, per_page, total, of, known }).into_response())
+    let (model, unknown_fields) = (model.to_string(), unknown);
+    let answer = Versions { model, versions, page, per_page, total, of, known, unknown_fields };
+    Ok(axum::Json(answer).into_response())
 }
 
 /// A version with its files and manifest.

@@ -357,7 +357,7 @@ impl Gate {
     pub(crate) fn allow(&self, caller: Caller, scope: Scope, about: &About) -> Result<Caller> {
         if self.read_only && scope > Scope::Share {
             return Err(Problem::new(ErrorKind::Denied, "this service is read-only")
-                .hint("publish and delete through another service, or directly in the bucket"));
+                .hint("publish and delete through another service, or with the `modeldepot` command"));
         }
         if !about.allows(&caller, scope) {
             let (what, pattern) = match about {

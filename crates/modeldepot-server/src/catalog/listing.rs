@@ -159,6 +159,8 @@ pub(crate) struct Selected {
     pub(crate) versions: Vec<VersionSummary>,
     /// For how many of the model's versions the metadata was known, if it mattered.
     pub(crate) known: Option<usize>,
+    /// Fields in the order or the filters that no version has, once the metadata of all is known.
+    pub(crate) unknown: Vec<String>,
 }
 
 /// Filters and sorts a model's versions. Manifests are only read if they matter, and only waited for briefly.
@@ -170,17 +172,36 @@ pub(crate) async fn select(
     sort: &Sort,
 ) -> Selected {
     let decides = sort.column.is_metadata() || filters.iter().any(|filter| filter.column.is_metadata());
+    let mut unknown = Vec::new();
     let (facts, known) = match decides {
         true => {
             let facts = catalog.known_facts(model, versions, PATIENCE).await;
             let known = facts.iter().filter(|facts| facts.is_some()).count();
+            if known == versions.len() && known > 0 {
+                unknown = without_a_value(&facts, filters, sort);
+            }
             (facts, Some(known))
         }
         false => (vec![None; versions.len()], None),
     };
     let rows = versions.iter().zip(facts).map(|(version, facts)| Row { version: version.clone(), facts });
     let versions = arrange(rows.collect(), filters, sort).into_iter().map(|row| row.version).collect();
-    Selected { versions, known }
+    Selected { versions, known, unknown }
+}
+
+/// Returns the metadata fields to filter and sort by that no version has: they are probably misspelled.
+fn without_a_value(facts: &[Option<Arc<Facts>>], filters: &[Filter], sort: &Sort) -> Vec<String> {
+    let columns = filters.iter().map(|filter| &filter.column).chain([&sort.column]);
+    let mut unknown: Vec<String> = columns
+        .filter_map(|column| match column {
+            Column::Metadata(name) => Some(name.clone()),
+            _ => None,
+        })
+        .filter(|name| facts.iter().flatten().all(|facts| facts.get(name).is_none()))
+        .collect();
+    unknown.sort();
+    unknown.dedup();
+    unknown
 }
 
 /// A version and its facts.

@@ -166,8 +166,7 @@ impl Catalog {
     /// Returns a model's latest version.
     pub(crate) async fn latest(&self, model: &ModelName) -> Result<Version> {
         let versions = self.versions(model).await?;
-        let none = || Error::model_not_found(model.clone(), Vec::new());
-        Ok(versions.last().ok_or_else(none)?.version.clone())
+        Ok(versions.last().ok_or_else(|| Error::all_versions_deleted(model))?.version.clone())
     }
 
     /// Returns the description of a version.

@@ -55,7 +55,12 @@ pub(super) async fn file(
     visitor: Visitor,
     asked: Asked,
 ) -> Result<Svg> {
-    let columns = columns(&app, &selectors(&asked, &visitor)?).await?;
+    let selectors = selectors(&asked, &visitor)?;
+    if selectors.is_empty() {
+        let hint = "name the versions: `?v=MODEL@1.0&v=MODEL@1.1`";
+        return Err(Refusal::invalid("a chart of a comparison needs the versions to compare", hint));
+    }
+    let columns = columns(&app, &selectors).await?;
     one(&named(&columns), what.strip_suffix(".svg").unwrap_or(&what), "compared")
 }
 

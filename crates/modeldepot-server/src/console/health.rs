@@ -63,7 +63,7 @@ fn probe(found: Option<&Findings>, visitor: &Visitor) -> Markup {
                     ul.facts { (verdict(found)) li { "probed " (when(Some(found.at))) } }
                     ul.checks { @for check in &found.checks { (line(check)) } }
                 }
-                None => p.muted { "Not probed since the service started." },
+                None => p.muted { "Not probed since the service started. A time above is that of the last push or probe that tested the server." },
             }
             @if visitor.may(Scope::Publish, None) {
                 form method="post" action="/health/probe" {

@@ -55,7 +55,7 @@ pub(super) async fn get(State(app): State<App>, Path(model): Path<String>, visit
     let filter = asked.get("filter").unwrap_or_default();
     let conditions = Conditions::parse(filter)?;
     let sort = Sort::parse(asked.get("sort").unwrap_or("-version"))?;
-    let Selected { versions: mut found, known } =
+    let Selected { versions: mut found, known, .. } =
         select(&app.catalog, &model, &versions, &conditions.filters, &sort).await;
     found.retain(|version| conditions.names(&version.version));
     let fields = if found.is_empty() { fields(&app, &model, latest).await? } else { Vec::new() };

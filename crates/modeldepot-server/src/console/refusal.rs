@@ -49,6 +49,7 @@ impl IntoResponse for Refusal {
 pub(super) fn page(problem: &Problem) -> Page {
     let title = match problem.status {
         StatusCode::NOT_FOUND => "Not found",
+        StatusCode::GONE => "Deleted",
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "Not allowed",
         StatusCode::TOO_MANY_REQUESTS => "Too many requests",
         StatusCode::CONFLICT => "Conflict",
@@ -73,7 +74,11 @@ pub(super) fn notice(problem: &Problem) -> Markup {
         div.notice.bad role="alert" {
             p { (with_code(&problem.detail)) }
             @for cause in &problem.causes { p.muted { "caused by: " (shown(cause)) } }
-            @if let Some(hint) = problem.page_hint.as_deref().or(problem.hint.as_deref()) { p { b { "What to do: " } (with_code(hint)) } }
+            @if let Some(hint) = problem.page_hint.as_deref().or(problem.hint.as_deref()) {
+                // A question needs no heading.
+                @if let Some(rest) = hint.strip_prefix("did you mean") { p { "Did you mean" (with_code(rest)) } }
+                @else { p { b { "What to do: " } (with_code(hint)) } }
+            }
         }
     }
 }

@@ -121,7 +121,10 @@ impl Staged {
             let quota = units::size(staging.quota);
             return Err(Problem::invalid(format!("the request is larger than the quota for uploads: {quota}"))
                 .status(StatusCode::PAYLOAD_TOO_LARGE)
-                .hint("send the files directly to the S3 endpoint, with `POST …/uploads`"));
+                .hint(
+                    "publish it with the `modeldepot` command, or send the files directly to the S3 endpoint with \
+                     `POST …/uploads`, if the service allows that",
+                ));
         }
         if length.is_some_and(|length| staging.used.load(Ordering::Relaxed).saturating_add(length) > staging.quota) {
             return Err(staging.full());

@@ -40,6 +40,7 @@ async fn every_problem_says_what_to_do() {
     let versions = "/api/v1/models/plant/versions";
     for path in [
         "/nothing",
+        "/api/v1/models/plant",
         "/api/v1/models/plnt/versions",
         "/api/v1/models/_x/versions",
         "/api/v1/models/plant/versions/1.1",
@@ -70,6 +71,7 @@ async fn every_problem_says_what_to_do() {
     ask(Method::POST, versions, &[("content-type", &kind)], &body).await;
     let json = [("content-type", "application/json")];
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": [").await;
+    ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"files").await;
     ask(Method::POST, "/api/v1/models/plant/uploads", &json, b"{\"files\": []}").await;
     ask(Method::POST, "/api/v1/models/plant/uploads", &[], b"{}").await;
     let two = br#"{"files": [{"path": "m", "size": 1}, {"path": "m", "size": 2}]}"#;

@@ -162,10 +162,15 @@ async fn latest_is_no_name_of_a_new_version() {
                 .post("/api/v1/models/plant/uploads", &json!({"version": name, "files": [{"path": "m", "size": 1}]}))
                 .await,
         ];
-        for answer in sent {
+        for (at, answer) in sent.into_iter().enumerate() {
             let refused = answer.is(400).json();
             assert_eq!(refused["detail"], expected(name), "{refused}");
-            assert_eq!(refused["hint"], "leave the version out to name it after the current time");
+            // The path of a PUT needs a version.
+            let hint = match at {
+                1 => "write the name of the new version in place of `latest`",
+                _ => "leave the version out to name it after the current time",
+            };
+            assert_eq!(refused["hint"], hint);
         }
         let refused = place.send(Method::DELETE, &format!("{VERSIONS}/{name}"), &[], b"").await.is(400).json();
         let detail = "name the version to delete: `plant@latest` can change in the meantime";

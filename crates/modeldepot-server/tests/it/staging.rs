@@ -58,7 +58,7 @@ async fn all_uploads_together_are_within_the_quota() {
         async |path: &str, headers: &[(&str, &str)], len| place.send(Method::PUT, path, headers, &bytes(len)).await;
     let refused = put(FILE, &[], 1_000_001).await.is(413).json();
     insta::assert_snapshot!(refused["detail"].as_str().unwrap(), @"the request is larger than the quota for uploads: 1.0 MB");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"send the files directly to the S3 endpoint, with `POST …/uploads`");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish it with the `modeldepot` command, or send the files directly to the S3 endpoint with `POST …/uploads`, if the service allows that");
     // One without a declared length ends when the space is used up, in both ways.
     let chunked = [("transfer-encoding", "chunked")];
     let full = put(FILE, &chunked, 1_500_000).await.is(507);

@@ -206,7 +206,7 @@ async fn where_a_url_would_copy_other_objects_none_is_handed_out() {
     let refused = place.post(UPLOADS, &asked).await.is(403).json();
     let detail = refused["detail"].as_str().unwrap().replace(place.storage.client().endpoint(), "$ENDPOINT");
     insta::assert_snapshot!(detail, @"upload URLs are not safe at `$ENDPOINT`: the server obeys unsigned headers, so anyone with such a URL can copy any object that its signer can read");
-    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish with a form; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish may also read every object that the service can read");
+    insta::assert_snapshot!(refused["hint"].as_str().unwrap(), @"publish with a form, or with the `modeldepot` command if it is too large for one; or start the service with `--allow-unsafe-upload-urls`, if everyone who may publish may also read every object that the service can read");
     no_lease(&place).await;
     // No URL is issued for uploads through the service.
     place.send(Method::PUT, "/api/v1/models/plant/versions/1/files/m", &[], b"weights").await.is(201);

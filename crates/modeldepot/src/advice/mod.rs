@@ -87,6 +87,22 @@ pub enum Advice {
     WaitForGc,
     /// Push the same files again to finish an unfinished push, or choose another version.
     FinishPush,
+    /// Push the files that the version was published with to restore its manifest, or choose another version.
+    RestoreVersion,
+    /// Push the files of a version again, to restore its missing manifest.
+    RestoreManifest {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: Version,
+    },
+    /// Use another version: this one is damaged. Its publisher can publish it again under a new name.
+    AvoidDamaged {
+        /// The model, if it is known.
+        model: Option<ModelName>,
+    },
+    /// Publish under another version: this one is damaged.
+    VersionIsDamaged,
     /// Choose another version, or push again when somebody else's push is done.
     YieldToPush,
     /// Move another tool's object away, or choose another version.

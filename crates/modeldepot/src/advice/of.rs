@@ -7,7 +7,8 @@ use super::{Advice, EndpointMistake, KeyOrigin, NearestVersion, disk, note};
 use crate::diagnosis::{Stranger, TlsFault};
 #[cfg(feature = "history")]
 use crate::model::history::HistoryError;
-use crate::model::name::BucketName;
+use crate::model::key::ObjectKey;
+use crate::model::name::{BucketName, ModelName};
 use crate::s3::codes;
 use crate::settings::ENDS_IN_A_BUCKET;
 use crate::store::Obstacle;
@@ -66,8 +67,8 @@ impl Error {
             Error::WrongRegion { expected, .. } => Advice::SetRegion { expected: expected.clone() },
             Error::NotS3 { endpoint, found } => found.advice(endpoint),
             Error::Tls { fault, .. } => fault.advice(),
-            Error::Damaged { .. } => damaged(),
-            Error::Manifest { source, .. } => manifest(source),
+            Error::Damaged { version, .. } => damaged(version.as_ref().map(|of| &of.model)),
+            Error::Manifest { key, source } => manifest(key, source),
             Error::Io { source, .. } => disk(source)?.into(),
             Error::Source(error) => return source(error),
             Error::Other(error) => match (error.advice(), settings) {
@@ -107,14 +108,15 @@ fn yields(obstacle: &Obstacle) -> bool {
 }
 
 /// Returns what to do about a version that is damaged in the bucket.
-pub(crate) fn damaged() -> Advice {
-    note!("do not use this version; publish the model again under a new one").into()
+pub(crate) fn damaged(model: Option<&ModelName>) -> Advice {
+    Advice::AvoidDamaged { model: model.cloned() }
 }
 
-fn manifest(error: &ManifestError) -> Advice {
-    match error {
-        ManifestError::TooNew(_) => note!("a newer modeldepot wrote it: update this one").into(),
-        _ => damaged(),
+fn manifest(key: &str, error: &ManifestError) -> Advice {
+    match (error, key.parse()) {
+        (ManifestError::TooNew(_), _) => note!("a newer modeldepot wrote it: update this one").into(),
+        (_, Ok(ObjectKey::Manifest(model, _))) => damaged(Some(&model)),
+        _ => damaged(None),
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use crate::diagnosis::{Stranger, TlsFault};
 use crate::model::manifest_error::ManifestError;
-use crate::model::name::{ArtifactPath, BucketName, ModelName, Version};
+use crate::model::name::{ArtifactPath, BucketName, ModelName, Selector, Version};
 use crate::s3::codes;
 use crate::store::Obstacle;
 
@@ -177,11 +177,13 @@ pub enum Error {
     },
 
     /// A file in the bucket has other bytes than were published.
-    #[error("`{path}` {}: {mismatch}", mismatch.verdict())]
+    #[error("{} {}: {mismatch}", of_version(path, version.as_deref()), mismatch.verdict())]
     #[non_exhaustive]
     Damaged {
         /// The file.
         path: String,
+        /// The version that it belongs to, if it is a file of one.
+        version: Option<Box<Selector>>,
         /// How its bytes differ.
         mismatch: Mismatch,
     },
@@ -232,7 +234,7 @@ impl Error {
     }
 
     pub(crate) fn wrong_size(path: impl Into<String>, expected: u64, found: u64) -> Error {
-        Error::Damaged { path: path.into(), mismatch: Mismatch::Size { expected, found } }
+        Error::Damaged { path: path.into(), version: None, mismatch: Mismatch::Size { expected, found } }
     }
 
     pub(crate) fn wrong_digest(
@@ -242,6 +244,11 @@ impl Error {
         found: impl Into<String>,
     ) -> Error {
         let mismatch = Mismatch::Digest { algorithm, expected: expected.into(), found: found.into() };
-        Error::Damaged { path: path.into(), mismatch }
+        Error::Damaged { path: path.into(), version: None, mismatch }
     }
+}
+
+/// Names a file, with its version if that is known.
+fn of_version(path: &str, version: Option<&Selector>) -> String {
+    version.map_or_else(|| format!("`{path}`"), |version| format!("`{path}` of `{version}`"))
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Error, ErrorKind, Mark, OtherError};
+use super::{Error, ErrorKind, Mark, Mismatch, OtherError};
 use crate::advice::{Advice, damaged, note};
-use crate::model::name::{ArtifactPath, ModelName, Version};
+use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
 use crate::model::prefix::KeyPrefix;
 use crate::visible::{FEW, named};
 
@@ -16,10 +16,30 @@ impl Error {
         taken(message, Advice::VersionIsRetired)
     }
 
-    /// A push that was cut off left another file under the version.
-    pub(crate) fn orphans(model: &ModelName, version: &Version, path: &ArtifactPath) -> Error {
-        let message = format!("an unfinished push of `{model}@{version}` left another `{path}` behind");
+    /// A model has no version any more.
+    pub fn all_versions_deleted(model: &ModelName) -> Error {
+        let message = format!("all versions of model `{model}` were deleted");
+        let advice = note!("publish a new version; the names of deleted versions cannot be used again");
+        OtherError::new(ErrorKind::NotFound, message).advise(advice).into()
+    }
+
+    /// A push that was cut off left files under the version that this one does not have, or has with other content.
+    pub(crate) fn orphans(model: &ModelName, version: &Version, paths: &[String]) -> Error {
+        let paths = named(paths.iter().map(String::as_str), paths.len(), FEW);
+        let message = format!(
+            "an unfinished push of `{model}@{version}` had other files than this one, and left them behind: {paths}"
+        );
         taken(message, Advice::FinishPush)
+    }
+
+    /// The version was published with other files, and something has removed its manifest since.
+    pub(crate) fn published_before(model: &ModelName, version: &Version, paths: &[String]) -> Error {
+        let paths = named(paths.iter().map(String::as_str), paths.len(), FEW);
+        let message = format!(
+            "`{model}@{version}` was already published, with other files than this push has: {paths}; its manifest is \
+             missing from the bucket"
+        );
+        taken(message, Advice::RestoreVersion)
     }
 
     /// Another tool stored an object where the push would store a file.
@@ -74,23 +94,34 @@ impl Error {
     pub(crate) fn manifest_missing(model: &ModelName, version: &Version) -> Error {
         let message = format!("the manifest of `{model}@{version}` is missing from the bucket; files of it are there");
         OtherError::new(ErrorKind::Corrupt, message)
-            .advise(note!(
-                "push the same files as `{}@{}` again; the files that are already stored are kept",
-                model,
-                version
-            ))
+            .advise(Advice::RestoreManifest { model: model.clone(), version: version.clone() })
             .into()
+    }
+
+    pub(crate) fn file_damaged(model: &ModelName, version: &Version, path: &ArtifactPath, mismatch: Mismatch) -> Error {
+        let of = Selector { model: model.clone(), version: Some(version.clone()) };
+        Error::Damaged { path: path.to_string(), version: Some(Box::new(of)), mismatch }
     }
 
     pub(crate) fn file_missing(model: &ModelName, version: &Version, path: &ArtifactPath) -> Error {
         let message = format!("`{path}` of `{model}@{version}` is missing from the bucket");
-        OtherError::new(ErrorKind::Corrupt, message).advise(damaged()).into()
+        OtherError::new(ErrorKind::Corrupt, message).advise(damaged(Some(model))).into()
     }
 
     pub(crate) fn files_missing(model: &ModelName, version: &Version, paths: &[&ArtifactPath]) -> Error {
         let paths = named(paths.iter().map(|path| path.as_str()), paths.len(), FEW);
         let message = format!("{paths} of `{model}@{version}` are missing from the bucket");
-        OtherError::new(ErrorKind::Corrupt, message).advise(damaged()).into()
+        OtherError::new(ErrorKind::Corrupt, message).advise(damaged(Some(model))).into()
+    }
+
+    /// A push found its version published with the same content, and damaged since: says what a publisher can do.
+    pub(crate) fn push_onto_damage(self) -> Error {
+        match self.kind() {
+            ErrorKind::Corrupt => {
+                OtherError::new(ErrorKind::Corrupt, self.to_string()).advise(Advice::VersionIsDamaged).into()
+            }
+            _ => self,
+        }
     }
 
     /// A version has files without a published digest, and was asked for only with them.

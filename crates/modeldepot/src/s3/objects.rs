@@ -54,7 +54,7 @@ impl S3Client {
     ) -> Result<ObjectMetadata> {
         creatable(key)?;
         let sent = self.send_file(path, bucket, key, options, &on_bytes).await?;
-        let mut stored = self.get_object_metadata(bucket, key).await?;
+        let mut stored = self.head_object(bucket, key).await?;
         if let (None, Some(crc64)) = (&stored.crc64nvme, sent.digests.crc64) {
             stored.crc64nvme = Some(crc64.to_string());
         }
@@ -92,8 +92,20 @@ impl S3Client {
     /// Returns what the server stores about an object.
     ///
     /// # Errors
-    /// [`Error::ObjectNotFound`] when there is no such object or bucket: a HEAD does not distinguish them.
+    /// [`Error::ObjectNotFound`] when there is no such object, [`Error::BucketNotFound`] when there is no such bucket.
     pub async fn get_object_metadata(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
+        match self.head_object(bucket, key).await {
+            // A HEAD does not tell them apart.
+            Err(Error::ObjectNotFound { .. }) if matches!(self.bucket_exists(bucket).await, Ok(false)) => {
+                Err(Error::bucket_not_found(bucket.clone(), self.endpoint()))
+            }
+            found => found,
+        }
+    }
+
+    /// Like [`get_object_metadata`](Self::get_object_metadata), but reports a missing bucket as a missing object. It takes a
+    /// single request.
+    pub(crate) async fn head_object(&self, bucket: &BucketName, key: &str) -> Result<ObjectMetadata> {
         let about = About::object("look at", bucket, key);
         let head = || self.sdk.small.head_object().bucket(bucket.as_str()).key(key);
         let sent = self.asked(|| head().checksum_mode(ChecksumMode::Enabled).send()).await;
@@ -134,7 +146,7 @@ impl S3Client {
 
     /// Returns true when the object exists.
     pub async fn object_exists(&self, bucket: &BucketName, key: &str) -> Result<bool> {
-        match self.get_object_metadata(bucket, key).await {
+        match self.head_object(bucket, key).await {
             Ok(_) => Ok(true),
             Err(Error::ObjectNotFound { .. }) => Ok(false),
             Err(error) => Err(error),

@@ -52,7 +52,7 @@ impl S3Client {
         }
         let marked = format!("{prefix}by-url-marked");
         let marking = self.put_by_url(bucket, &marked, Some(("x-amz-meta-added", "unsigned".to_owned()))).await?;
-        let stored = match self.get_object_metadata(bucket, &marked).await {
+        let stored = match self.head_object(bucket, &marked).await {
             Ok(found) => found.metadata.keys().any(|name| name.eq_ignore_ascii_case("added")),
             Err(Error::ObjectNotFound { .. }) => false,
             Err(error) => return Err(error),

@@ -184,8 +184,14 @@ impl ModelStorage {
         }
         let id = Uuid::new_v7(moment(begun_at));
         // The caller is a client of a service and should be answered soon.
-        let request =
-            LeaseRequest { id, tool: &offer.tool, begun: begun_at, resumed: false, patient: false, conditions };
+        let request = LeaseRequest {
+            id,
+            tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
+            begun: begun_at,
+            resumed: false,
+            patient: false,
+            conditions,
+        };
         let lease = match self.acquire(model, &version, &request).await? {
             Acquired::Alone(lease) => *lease,
             Acquired::Busy { by, since, rank } => {
@@ -258,13 +264,14 @@ impl DirectUpload {
             client.list_objects(&bucket, &prefix),
             client.any_object(&bucket, &marks),
         )?;
-        let there: BTreeSet<&str> = there.iter().map(|object| &object.key[prefix.len()..]).collect();
-        let in_the_way = offered.iter().find(|file| there.contains(file.path.as_str()));
+        let paths: BTreeSet<&str> = there.iter().map(|object| &object.key[prefix.len()..]).collect();
+        let in_the_way = offered.iter().find(|file| paths.contains(file.path.as_str()));
         match (decide::begin(true, standing.is_some(), in_the_way.is_some(), gc_locked), in_the_way) {
             (Begin::Compare | Begin::Taken, _) => return Err(Error::VersionExists { model, version }),
             (_, Some(file)) => return Err(self.storage.in_the_way(&model, &version, &file.path).await?),
             (Begin::Locked, None) => return Err(Error::gc_locked(&model, &version)),
-            (Begin::Send, None) => {}
+            // No offered file is in the bucket yet, so none can be overwritten.
+            (Begin::Send, None) => self.storage.refuse_leftovers(&self.push, &version, &there, true).await?,
         }
         self.lease.sends();
         let in_parts = offered.iter().filter(|file| file.size > 0).map(|file| file.path.to_string()).collect();
@@ -381,7 +388,7 @@ impl DirectUpload {
                 0 => {
                     let (nothing, media_type) = (bytes::Bytes::new(), "application/octet-stream");
                     client.put_if_absent_with(bucket, &key, nothing, media_type, &mark(self.id, &key)).await?;
-                    client.get_object_metadata(bucket, &key).await?.etag
+                    client.head_object(bucket, &key).await?.etag
                 }
                 _ => {
                     let own = mark(self.id, &key);

@@ -7,7 +7,8 @@ use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use super::ModelStorage;
-use crate::error::{Error, ErrorKind, Result};
+use super::gc::Orphans;
+use crate::error::{Error, ErrorKind, Mismatch, Result};
 use crate::model::key::{ObjectKey, RECORDS, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::manifest::Manifest;
 use crate::model::name::{ArtifactPath, ModelName, Selector, Version};
@@ -33,6 +34,8 @@ pub struct FsckReport {
     pub unverified: usize,
     /// Problems found, by model and version.
     pub faults: Vec<Fault>,
+    /// Objects beside a version's files that pushes created and no manifest lists, by model and version.
+    pub leftovers: Vec<Orphans>,
 }
 
 /// A problem with a version.
@@ -118,6 +121,7 @@ impl ModelStorage {
             all.bytes += one.bytes;
             all.unverified += one.unverified;
             all.faults.extend(one.faults);
+            all.leftovers.extend(one.leftovers);
         }
         Ok(all)
     }
@@ -204,6 +208,14 @@ impl ModelStorage {
             version: version.clone(),
             error,
         }));
+        if let Some(entries) = &manifest.files {
+            let known: BTreeSet<&ArtifactPath> = entries.iter().map(|entry| &entry.path).collect();
+            let besides = listed.objects.iter().filter(|(path, _)| !known.contains(path));
+            let (objects, _) = self.divide_some(besides.map(|(_, object)| object.clone()).collect()).await?;
+            if !objects.is_empty() {
+                report.leftovers.push(Orphans { model: model.clone(), version: version.clone(), objects });
+            }
+        }
         if deep && whole {
             let selector = Selector { model: model.clone(), version: Some(version.clone()) };
             let found = match Box::pin(self.describe(&selector)).await.and_then(|found| found.whole().map(|()| found)) {
@@ -240,16 +252,13 @@ fn compare(manifest: &Manifest, objects: &Objects, files: &mut usize) -> Vec<Err
         return main.filter(|main| !objects.contains_key(main)).iter().map(missing).collect();
     };
     *files += entries.len();
-    let known: BTreeSet<&ArtifactPath> = entries.iter().map(|entry| &entry.path).collect();
-    for path in objects.keys().filter(|path| !known.contains(path)) {
-        tracing::debug!(%path, model = %manifest.model_name, version = %manifest.version, "an object beside the version's files");
-    }
     entries
         .iter()
         .filter_map(|entry| match objects.get(&entry.path) {
             None => Some(missing(&entry.path)),
             Some(object) if object.size != entry.size => {
-                Some(Error::wrong_size(entry.path.as_str(), entry.size, object.size))
+                let mismatch = Mismatch::Size { expected: entry.size, found: object.size };
+                Some(Error::file_damaged(&manifest.model_name, &manifest.version, &entry.path, mismatch))
             }
             Some(_) => None,
         })

@@ -304,7 +304,7 @@ impl ModelStorage {
                 continue;
             }
             // A lease may have been renewed since, by a push that was suspended.
-            match self.depot.get_object_metadata(&self.bucket, &record.key).await {
+            match self.depot.head_object(&self.bucket, &record.key).await {
                 Ok(now) if seconds(now.modified) == seconds(record.modified) => {
                     self.depot.delete_object(&self.bucket, &record.key).await?;
                     collected.objects += 1;

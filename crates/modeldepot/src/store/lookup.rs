@@ -10,13 +10,16 @@ use serde_json::{Map, Value};
 use super::ModelStorage;
 use super::file_counts::LONGEST;
 use crate::advice::similar;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::key::{foreign_prefix, model_prefix, tombstones_prefix, version_prefix};
 use crate::model::name::{ModelName, Selector, Version};
 
 pub use self::description::{Damaged, Description, StoredFile};
 pub use self::summary::{ModelSummary, VersionSummary};
 pub(crate) use self::summary::{Seen, survey};
+
+/// How many versions of a model without a published one are checked for a lost manifest.
+const LOST: usize = 3;
 
 impl ModelStorage {
     /// Returns the models that have a version, by name.
@@ -43,7 +46,8 @@ impl ModelStorage {
     /// Returns a model's versions in ascending order; empty when all were deleted.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when it never had one.
+    /// [`Error::ModelNotFound`] when it never had one, and [`Error::Other`] of kind [`crate::ErrorKind::Corrupt`] when the
+    /// manifest of its only version is missing.
     pub async fn versions(&self, model: &ModelName) -> Result<Vec<VersionSummary>> {
         let (prefix, tombstones, beside) = (model_prefix(model), tombstones_prefix(model), foreign_prefix(model));
         let (mut objects, tombstones, beside) = tokio::try_join!(
@@ -60,6 +64,12 @@ impl ModelStorage {
         let seen = models.remove(model).unwrap_or_default();
         let versions: Vec<_> = seen.iter().filter_map(|(version, seen)| seen.summary(version)).collect();
         if versions.is_empty() && !existed {
+            // Files of a push that is not known to have failed show that there was a version.
+            for version in seen.keys().take(LOST) {
+                if Box::pin(self.has_lost_its_manifest(model, version)).await.unwrap_or(false) {
+                    return Err(Error::manifest_missing(model, version));
+                }
+            }
             return Err(self.no_such_model(model).await);
         }
         Ok(versions)
@@ -68,11 +78,11 @@ impl ModelStorage {
     /// Returns a model's latest version: the highest whose manifest exists, even when some of its files are missing.
     ///
     /// # Errors
-    /// [`Error::ModelNotFound`] when it has no version.
+    /// [`Error::ModelNotFound`] when it never had one, and [`Error::Other`] of kind [`crate::ErrorKind::NotFound`] when
+    /// all were deleted.
     pub async fn latest(&self, model: &ModelName) -> Result<Version> {
         let mut versions = self.versions(model).await?;
-        let none = || Error::ModelNotFound { model: model.clone(), similar: Vec::new() };
-        Ok(versions.pop().ok_or_else(none)?.version)
+        Ok(versions.pop().ok_or_else(|| Error::all_versions_deleted(model))?.version)
     }
 
     /// Returns one version in full. Its files are compared with a listing: [`Description::damaged`] names missing ones.
@@ -143,7 +153,12 @@ impl ModelStorage {
         if Box::pin(self.has_lost_its_manifest(model, &version)).await.unwrap_or(false) {
             return Ok(Error::manifest_missing(model, &version));
         }
-        let similar = similar_versions(&version, self.versions(model).await?);
+        let similar = match self.versions(model).await {
+            Ok(versions) => similar_versions(&version, versions),
+            // Another version has lost its manifest, and there is no other.
+            Err(error) if error.kind() == ErrorKind::Corrupt => Vec::new(),
+            Err(error) => return Err(error),
+        };
         Ok(Error::VersionNotFound { model: model.clone(), version, similar })
     }
 

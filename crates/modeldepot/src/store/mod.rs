@@ -120,7 +120,8 @@ impl ModelStorage {
     /// version that is not published yet. Without `file`, it is for the model file.
     ///
     /// # Errors
-    /// [`Error::FileNotFound`] when the version has no such file. For [`PresignedMethod::Put`],
+    /// [`Error::FileNotFound`] when the version has no such file, an error of kind [`crate::ErrorKind::Corrupt`] when it is
+    /// missing from the bucket or has another size there. For [`PresignedMethod::Put`],
     /// [`Error::VersionExists`] when the version is published: its files never change.
     pub async fn presign(
         &self,
@@ -157,6 +158,7 @@ impl ModelStorage {
             None => found.main()?,
             Some(path) => found.file(path)?.path.clone(),
         };
+        found.has_whole(&path)?;
         let (model, version) = (found.manifest.model_name.clone(), found.manifest.version.clone());
         let name = path.file_name().to_owned();
         let key = ObjectKey::Artifact(model, version, path).to_string();

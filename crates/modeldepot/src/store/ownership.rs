@@ -85,7 +85,7 @@ impl ModelStorage {
 
     /// Returns the push that created an object, as its metadata shows.
     pub(super) async fn pushed_by(&self, key: &str) -> Result<Option<Uuid>> {
-        match self.depot.get_object_metadata(&self.bucket, key).await {
+        match self.depot.head_object(&self.bucket, key).await {
             Ok(found) => Ok(marked_by(&found.metadata, key)),
             Err(Error::ObjectNotFound { .. }) => Ok(None),
             Err(error) => Err(error),

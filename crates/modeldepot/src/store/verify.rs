@@ -1,5 +1,8 @@
 //! Verifying a version in the bucket against its manifest, without writing a file.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
@@ -59,17 +62,27 @@ impl ModelStorage {
     /// # Errors
     /// When the server cannot be reached: that says nothing about the files.
     pub(super) async fn verify_each(&self, found: &Description) -> Result<(u64, Vec<Error>)> {
-        let progress = Progress::none();
         let read = stream::iter(0..found.files.len()).map(|n| {
             let file = &found.files[n];
-            let read = self.read_twice(&found.manifest, file, &progress);
-            async move { (file, read.await) }
+            async move {
+                let moved = Arc::new(AtomicU64::new(0));
+                let counter = Arc::clone(&moved);
+                let progress = Progress::new(move |event| {
+                    if let Event::Moved { bytes, .. } = event {
+                        counter.fetch_add(bytes, Ordering::Relaxed);
+                    }
+                });
+                let result = self.read_twice(&found.manifest, file, &progress).await;
+                (file, moved.load(Ordering::Relaxed).min(file.size), result)
+            }
         });
         let mut read = std::pin::pin!(read.buffered(files_at_once()));
         let (mut bytes, mut errors) = (0, Vec::new());
-        while let Some((file, result)) = read.next().await {
+        while let Some((file, moved, result)) = read.next().await {
+            // Of a damaged file, what arrived before the damage.
+            bytes += if result.is_ok() { file.size } else { moved };
             match result {
-                Ok(()) => bytes += file.size,
+                Ok(()) => {}
                 Err(error) if matches!(error.mark(), Mark::Unreached | Mark::BeyondProxy) => return Err(error),
                 Err(error @ Error::Tls { .. }) => return Err(error),
                 Err(error) => errors.push(error),
@@ -127,7 +140,7 @@ impl ModelStorage {
 pub(super) fn of_version(error: Error, manifest: &Manifest, file: &ArtifactPath) -> Error {
     match error {
         Error::ObjectNotFound { .. } => Error::file_missing(&manifest.model_name, &manifest.version, file),
-        Error::Damaged { mismatch, .. } => Error::Damaged { path: file.to_string(), mismatch },
+        Error::Damaged { mismatch, .. } => Error::file_damaged(&manifest.model_name, &manifest.version, file, mismatch),
         error => error,
     }
 }

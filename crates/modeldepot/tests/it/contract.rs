@@ -78,6 +78,7 @@ contract![
     publishable::the_time_is_the_servers,
     pull::what_a_version_no_longer_has_goes,
     pull::what_no_pull_put_there_is_not_replaced,
+    pull::what_was_changed_since_a_pull_is_not_replaced,
     pull::a_folder_holds_one_model,
     pull::names_that_programs_trust_are_refused,
     pull::pipes_and_links_are_neither_opened_nor_followed,
@@ -115,6 +116,8 @@ contract![
     own::a_manifest_that_modeldepot_did_not_write_is_left,
     own::a_push_that_is_refused_leaves_no_parts,
     own::a_version_that_lost_its_manifest_is_kept_and_named,
+    own::a_version_that_lost_its_manifest_is_not_published_over,
+    own::a_push_beside_the_files_of_an_unfinished_one_is_refused,
     own::a_push_that_failed_is_known_by_its_record,
     own::unknown_models_are_not_in_order,
     own::missing_files_show_in_every_view,
@@ -157,3 +160,11 @@ without_conditions![
     direct::parts_that_others_send_become_a_version,
     direct::a_failed_upload_without_conditions_keeps_its_lease,
 ];
+
+// `rclone serve s3` drops the user metadata by which a push recognizes objects of other pushes.
+on!(
+    unconditional_with_metadata,
+    UNCONDITIONAL,
+    own::a_version_that_lost_its_manifest_is_not_published_over,
+    own::a_push_beside_the_files_of_an_unfinished_one_is_refused
+);

@@ -210,6 +210,63 @@ pub(crate) async fn a_version_that_lost_its_manifest_is_kept_and_named(b: Backen
     assert!(b.storage.fsck(None, false).await.unwrap().faults.is_empty());
 }
 
+/// A push under the name of a version that lost its manifest would hide the files that it does not have.
+pub(crate) async fn a_version_that_lost_its_manifest_is_not_published_over(b: Backend) {
+    for at in ["1", "2"] {
+        let (file, more) = (b.file("old/w.bin", b"weights"), b.file("old/h.json", b"{}"));
+        b.storage.push(push("m", Some(at), &file, &[more]), &Progress::none()).await.unwrap();
+    }
+    b.client().delete_object(b.bucket(), "m/v1/manifest.json").await.unwrap();
+    let before = b.keys().await;
+    // None of its files; some of them; one with other content.
+    let (w, h) = (b.file("same/w.bin", b"weights"), b.file("other/w.bin", b"other weights"));
+    for (file, left) in [(b.file("small.json", b"{}"), "`h.json`, `w.bin`"), (w, "`h.json`"), (h, "`h.json`")] {
+        let refused = b.storage.push(push("m", Some("1"), &file, &[]), &Progress::none()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict);
+        let text = refused.to_string();
+        assert!(text.contains("`m@1` was already published") && text.contains(left), "{text}");
+        assert!(matches!(refused.advice(None), Some(Advice::RestoreVersion)), "{refused:?}");
+        let offer = Offer::new(model("m"), [OfferedFile::new("sent.bin".parse().unwrap(), 3)]).version(version("1"));
+        let begun = b.storage.begin_upload(offer.main("sent.bin".parse().unwrap()).tool("tests")).await;
+        assert_eq!(begun.unwrap_err().kind(), ErrorKind::Conflict);
+    }
+    let (file, more) = (b.file("changed/w.bin", b"other weights"), b.file("changed/h.json", b"{}"));
+    let request = push("m", Some("1"), &file, std::slice::from_ref(&more));
+    let refused = b.storage.push(request, &Progress::none()).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("`m@1` was already published, with other files than this push has: `w.bin`"),
+        "{refused}"
+    );
+    assert_eq!((b.get("m/v1/w.bin").await, b.get("m/v1/h.json").await), (b"weights".to_vec(), b"{}".to_vec()));
+    let objects = |keys: Vec<String>| keys.into_iter().filter(|key| key.starts_with("m/")).collect::<Vec<_>>();
+    assert_eq!(objects(b.keys().await), objects(before), "something was stored");
+    // The same files restore it.
+    let (file, more) = (b.file("old/w.bin", b"weights"), b.file("old/h.json", b"{}"));
+    b.storage.push(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap();
+    let report = b.storage.fsck(None, true).await.unwrap();
+    assert!(report.faults.is_empty() && report.leftovers.is_empty(), "{report:?}");
+}
+
+/// Files of an unfinished push would stay beside those of another one for ever.
+pub(crate) async fn a_push_beside_the_files_of_an_unfinished_one_is_refused(b: Backend) {
+    b.put_own("m/v1/old.bin", b"of a push that died").await;
+    b.put("m/v1/notes.txt", b"somebody's").await;
+    let refused = publish(&b, "1", "w.bin", b"weights").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Conflict);
+    let text = refused.to_string();
+    assert!(text.starts_with("an unfinished push of `m@1`") && text.ends_with("`old.bin`"), "{text}");
+    assert!(matches!(refused.advice(None), Some(Advice::FinishPush)), "{refused:?}");
+    assert!(!b.keys().await.contains(&"m/v1/w.bin".to_owned()));
+    // Those of another tool are no obstacle, and `fsck` names what stands beside the files of a version.
+    publish(&b, "2", "w.bin", b"weights").await.unwrap();
+    b.put("m/v2/notes.txt", b"somebody's").await;
+    b.put_own("m/v2/old.bin", b"of a push that died").await;
+    let report = b.storage.fsck(None, false).await.unwrap();
+    assert!(report.faults.is_empty(), "{report:?}");
+    let left: Vec<_> = report.leftovers.iter().flat_map(|left| &left.objects).map(|object| &object.key[..]).collect();
+    assert_eq!(left, ["m/v2/old.bin"]);
+}
+
 /// A push that fails by itself does leave evidence, and its files are removed.
 pub(crate) async fn a_push_that_failed_is_known_by_its_record(b: Backend) {
     let (a, z) = (b.file("f/a.bin", b"first"), b.file("f/z.bin", b"second"));
@@ -380,8 +437,22 @@ pub(crate) async fn a_model_whose_versions_are_deleted_has_none(b: Backend) {
         let error = b.storage.versions(&model(never)).await.unwrap_err();
         assert!(matches!(error, Error::ModelNotFound { .. }), "{error:?}");
     }
-    let error = b.storage.describe(&"m".parse().unwrap()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let described = b.storage.describe(&"m".parse().unwrap()).await.unwrap_err();
+    for error in [described, b.storage.latest(&model("m")).await.unwrap_err(), b.pull("m", "out").await.unwrap_err()] {
+        assert_eq!(
+            (error.kind(), &*error.to_string()),
+            (ErrorKind::NotFound, "all versions of model `m` were deleted")
+        );
+    }
+    // Nor does a model not exist whose only version has lost its manifest.
+    let file = b.file("l.bin", b"lost");
+    b.storage.push(push("lost", Some("1"), &file, &[]), &Progress::none()).await.unwrap();
+    b.client().delete_object(b.bucket(), "lost/v1/manifest.json").await.unwrap();
+    let error = b.storage.versions(&model("lost")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    assert!(error.to_string().starts_with("the manifest of `lost@1` is missing"), "{error}");
+    let other = b.storage.describe(&"lost@2".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(other, Error::VersionNotFound { .. }), "{other:?}");
 }
 
 pub(crate) async fn missing_files_show_in_every_view(b: Backend) {
@@ -482,6 +553,16 @@ pub(crate) async fn a_push_over_a_damaged_version_says_so(b: Backend) {
     b.client().delete_object(b.bucket(), "m/v1/h.json").await.unwrap();
     let error = b.storage.push(push("m", Some("1"), &file, &[more]), &Progress::none()).await.unwrap_err();
     assert!(error.to_string().contains("is missing from the bucket"), "{error:?}");
+    assert_eq!(error.advice(None), Some(Advice::VersionIsDamaged));
+    // A reader is told to use another version, and gets no link to a file that is not there.
+    let pulled = b.pull("m@1", "out").await.unwrap_err();
+    assert!(matches!(pulled.advice(None), Some(Advice::AvoidDamaged { model: Some(_) })), "{pulled:?}");
+    let link = async |file: &str| {
+        let (file, life) = (file.parse().unwrap(), std::time::Duration::from_secs(60));
+        b.storage.presign(&"m@1".parse().unwrap(), Some(&file), modeldepot::s3::PresignedMethod::Get, life).await
+    };
+    assert_eq!(link("h.json").await.unwrap_err().kind(), ErrorKind::Corrupt);
+    link("w.bin").await.unwrap();
     let deleted = b.storage.delete(&model("m"), &version("1")).await.unwrap();
     assert_eq!((deleted.files, deleted.already), (1, false));
     assert!(b.storage.delete(&model("m"), &version("1")).await.unwrap().already);

@@ -88,9 +88,11 @@ pub(crate) async fn what_no_pull_put_there_is_not_replaced(b: Backend) {
     assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"mine");
     let fetched = forced(&b, "m", "out").await.unwrap();
     assert_eq!((fs::read(b.path("out/train.py")).unwrap(), fetched.reused), (b"theirs".to_vec(), 4));
-    // Now it belongs to a pull.
+    // It came from a pull, but was changed since.
     b.file("out/train.py", b"changed");
-    b.pull("m", "out").await.unwrap();
+    assert_eq!(in_the_way(&b, "m", "out").await, [("train.py".to_owned(), ObstacleKind::Changed)]);
+    assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"changed");
+    forced(&b, "m", "out").await.unwrap();
     assert_eq!(fs::read(b.path("out/train.py")).unwrap(), b"theirs");
     // Invalid manifests.
     for text in ["{}", "no manifest at all", r#"{"model_name": "m", "version": "1", "model_file": "elsewhere"}"#] {
@@ -99,6 +101,45 @@ pub(crate) async fn what_no_pull_put_there_is_not_replaced(b: Backend) {
     }
     forced(&b, "m", "other").await.unwrap();
     b.pull("m", "other").await.unwrap();
+}
+
+/// A file of an earlier pull that was edited, replaced by a link, or is in place of a folder, is a conflict whether the
+/// next version has other bytes at that path or the same.
+pub(crate) async fn what_was_changed_since_a_pull_is_not_replaced(b: Backend) {
+    publish(&b, "m", "1", &[("m.bin", &bytes(9 << 20, 1)), ("h.json", b"{}"), ("a", b"a file")]).await;
+    publish(&b, "m", "2", &[("m.bin", &bytes(9 << 20, 2)), ("h.json", b"{}"), ("a/b", b"in a folder")]).await;
+    b.pull("m@1", "out").await.unwrap();
+    let manifest = fs::read(b.path("out/manifest.json")).unwrap();
+    let mut edited = bytes(9 << 20, 1);
+    edited[77] ^= 1;
+    for (path, bytes) in [("m.bin", &edited[..]), ("h.json", b"{\"note\": 1}"), ("a", b"A FILE")] {
+        b.file(&format!("out/{path}"), bytes);
+    }
+    let expected = |of_a| [("a", of_a), ("h.json", ObstacleKind::Changed), ("m.bin", ObstacleKind::Changed)];
+    let expected = |of_a| expected(of_a).map(|(path, what)| (path.to_owned(), what));
+    assert_eq!(in_the_way(&b, "m@1", "out").await, expected(ObstacleKind::Changed));
+    assert_eq!(in_the_way(&b, "m@2", "out").await, expected(ObstacleKind::NotAFolder));
+    assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), edited);
+    assert_eq!(
+        fs::read(b.path("out/manifest.json")).unwrap(),
+        manifest,
+        "the folder still says what it was pulled from"
+    );
+    // What is already as the next version has it is no conflict.
+    b.file("out/m.bin", &bytes(9 << 20, 2));
+    b.file("out/h.json", b"{}");
+    assert_eq!(in_the_way(&b, "m@2", "out").await, [("a".to_owned(), ObstacleKind::NotAFolder)]);
+    b.file("out/h.json", b"{\"note\": 2}");
+    fs::remove_file(b.path("out/a")).unwrap();
+    forced(&b, "m@2", "out").await.unwrap();
+    assert_eq!(names(&b.path("out")), ["a/b", "h.json", "m.bin", "manifest.json"]);
+    #[cfg(unix)]
+    {
+        b.file("elsewhere.bin", b"mine");
+        fs::remove_file(b.path("out/m.bin")).unwrap();
+        std::os::unix::fs::symlink(b.path("elsewhere.bin"), b.path("out/m.bin")).unwrap();
+        assert_eq!(in_the_way(&b, "m@2", "out").await, [("m.bin".to_owned(), ObstacleKind::Link)]);
+    }
 }
 
 pub(crate) async fn a_folder_holds_one_model(b: Backend) {

@@ -211,10 +211,9 @@ async fn fsck_reports_what_cannot_be_read_and_continues() {
     b.put("n/v1/n.bin", b"m").await;
     let report = storage.fsck(None, true).await.unwrap();
     let faults: Vec<_> = report.faults.iter().map(|fault| fault.error.to_string()).collect();
-    let said =
-        "`m.bin` cannot be read: the server stops at byte 100000 of 300000 each time; its copy is probably damaged";
+    let said = "`m.bin` of `m@1` cannot be read: the server stops at byte 100000 of 300000 each time; its copy is probably damaged";
     assert_eq!((report.versions, faults.len(), faults[0].as_str()), (3, 2, said));
-    assert!(faults[1].starts_with("`n.bin` is damaged"), "{faults:?}");
+    assert!(faults[1].starts_with("`n.bin` of `n@1` is damaged"), "{faults:?}");
     let verified = storage.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap_err();
     assert_eq!((verified.to_string().as_str(), verified.kind()), (said, ErrorKind::Corrupt));
     assert!(

@@ -33,7 +33,10 @@ pub(crate) async fn a_file_is_read_in_parts_and_every_part_is_verified(b: Backen
     assert_eq!(reader.part(0).await.unwrap(), content[..PART], "the part that is whole is still of use");
     let error = reader.part(1).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("`m.bin` is damaged: the BLAKE3 of bytes 8388608 to 16777215"), "{error}");
+    assert!(
+        error.to_string().contains("`m.bin` of `m@1` is damaged: the BLAKE3 of bytes 8388608 to 16777215"),
+        "{error}"
+    );
     assert_eq!(reader.read(|_| {}).await.unwrap_err().kind(), ErrorKind::Corrupt);
     let reader = b.storage.open_file(&selector, Some(&"config.json".parse().unwrap())).await.unwrap();
     assert_eq!(reader.part(0).await.unwrap_err().kind(), ErrorKind::Corrupt);

@@ -76,10 +76,12 @@ pub(crate) async fn a_pull_fetches_only_what_differs(b: Backend) {
     assert_eq!(fetched.reused, 4 * PART as u64 + 2, "and the history");
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == next(first.clone()));
     assert_eq!(b.pull("m@2", "out").await.unwrap().reused, SIZE as u64 + 2);
-    // A file that was changed on disk is repaired.
+    // A file that was changed on disk is only repaired by force, since it may have been edited.
     b.file("out/m.bin", &next(bytes(SIZE, 3)));
     std::fs::remove_file(b.path("out/h.json")).unwrap();
-    assert_eq!(b.pull("m@2", "out").await.unwrap().reused, 0);
+    assert_eq!(b.pull("m@2", "out").await.unwrap_err().kind(), modeldepot::ErrorKind::Conflict);
+    let pull = modeldepot::Pull::new("m@2".parse().unwrap(), b.path("out")).force(true);
+    assert_eq!(b.storage.pull(&pull, &Progress::none()).await.unwrap().reused, 0);
     assert!(std::fs::read(b.path("out/m.bin")).unwrap() == next(first));
     let mut names: Vec<_> = std::fs::read_dir(b.path("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();

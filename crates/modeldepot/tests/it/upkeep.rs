@@ -123,12 +123,19 @@ pub(crate) async fn fsck_reports_what_is_wrong_with_every_version(b: Backend) {
     insta::allow_duplicates! {
         insta::assert_snapshot!(shallow.join("\n"), @r"
         3-missing: `h.json` of `m@3-missing` is missing from the bucket
-        4-short: `m.bin` is damaged: the bucket holds 5 bytes where 9437184 were published
+        4-short: `m.bin` of `m@4-short` is damaged: the bucket holds 5 bytes where 9437184 were published
         5-no-json: the manifest `m/v5-no-json/manifest.json` cannot be used
         6-hostile: the manifest `m/v6-hostile/manifest.json` cannot be used
         ");
     }
+    let read = b.storage.fsck(Some(&"m".parse().unwrap()), true).await.unwrap().bytes;
+    // The first part of the damaged file was read as well.
+    assert!(read > (9 << 20) + 2 && read <= 2 * ((9 << 20) + 2), "{read}");
     let deep = faults(true).await;
     assert_eq!(deep.len(), 5);
-    assert!(deep[0].starts_with("2-flipped: `m.bin` is damaged: the BLAKE3 of bytes 0 to 8388607 is "), "{}", deep[0]);
+    assert!(
+        deep[0].starts_with("2-flipped: `m.bin` of `m@2-flipped` is damaged: the BLAKE3 of bytes 0 to 8388607 is "),
+        "{}",
+        deep[0]
+    );
 }

@@ -206,7 +206,7 @@ fn upload(app: &App, bucket: &BucketName, prefix: &str, visitor: &Visitor) -> Ma
         section.upload aria-labelledby="upload" {
             h2 id="upload" { "Upload" }
             @if bucket == app.storage.bucket() {
-                p { a href="/publish" { "Publish a model" } " instead: modeldepot does not list files that do not belong to a version." }
+                p { a href="/publish" { "Publish a model" } " instead: the list of models shows only files that belong to a version." }
             } @else {
                 form method="post" action={ "/buckets/" (bucket) "/upload" } enctype="multipart/form-data" data-upload {
                     (visitor.token())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::model::key::ObjectKey;
+use crate::model::key::{ObjectKey, model_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::s3::ListedObject;
 use crate::store::decide::{self, Listed};
@@ -59,11 +59,15 @@ impl Listing {
                 Ok(ObjectKey::Probe) => continue,
                 // A probe that died leaves its small objects.
                 Err(_) if TRIALS.iter().any(|trials| object.key.starts_with(trials)) => {
-                    listing.records.push(object);
+                    if model.is_none() {
+                        listing.records.push(object);
+                    }
                     continue;
                 }
                 Err(_) => {
-                    listing.unknown.push(object.key);
+                    if model.is_none_or(|model| object.key.starts_with(&model_prefix(model))) {
+                        listing.unknown.push(object.key);
+                    }
                     continue;
                 }
             };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Mismatch, Result};
 use crate::model::digest::{Blake3, Md5};
 use crate::model::history_file::history_file;
 use crate::model::manifest::{FileEntry, Manifest, Parts};
@@ -107,10 +107,23 @@ impl Description {
             ([], None) => Ok(()),
             ([], Some(Damaged { path, expected, found })) => {
                 let (expected, found) = (*expected, found.unwrap_or_default());
-                Err(Error::wrong_size(path.as_str(), expected, found))
+                Err(Error::file_damaged(model, version, path, Mismatch::Size { expected, found }))
             }
             ([path], _) => Err(Error::file_missing(model, version, path)),
             (paths, _) => Err(Error::files_missing(model, version, paths)),
+        }
+    }
+
+    /// Returns an error if a file is missing or has another size.
+    pub(in crate::store) fn has_whole(&self, path: &ArtifactPath) -> Result<()> {
+        let (model, version) = (&self.manifest.model_name, &self.manifest.version);
+        match self.damaged.iter().find(|damaged| damaged.path == *path) {
+            None => Ok(()),
+            Some(Damaged { found: None, .. }) => Err(Error::file_missing(model, version, path)),
+            Some(Damaged { expected, found: Some(found), .. }) => {
+                let mismatch = Mismatch::Size { expected: *expected, found: *found };
+                Err(Error::file_damaged(model, version, path, mismatch))
+            }
         }
     }
 

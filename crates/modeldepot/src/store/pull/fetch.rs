@@ -16,7 +16,7 @@ use crate::model::manifest::Manifest;
 use crate::progress::{Event, Progress};
 use crate::s3::{Landing, ReusableFile, Sink, files_at_once};
 use crate::store::lookup::{Description, StoredFile};
-use crate::store::verify::same;
+use crate::store::verify::{of_version, same};
 use crate::task::blocking;
 use crate::units;
 
@@ -149,7 +149,7 @@ impl ModelStorage {
             let found =
                 blocking(move || md5_of(&landed, size).ok_or_else(|| Error::io("read", path.as_str())(unreadable())))
                     .await?;
-            same("MD5", &file.path, expected, found)?;
+            same("MD5", &file.path, expected, found).map_err(|error| of_version(error, manifest, &file.path))?;
         }
         Ok(came)
     }

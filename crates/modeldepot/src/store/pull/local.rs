@@ -42,6 +42,18 @@ pub(super) fn look(
     })
 }
 
+/// Returns what was found at the path of a file, recognizing one that is as an earlier pull left it. Reads it if it may be.
+pub(super) fn recognized(
+    folder: &Folder,
+    path: &ArtifactPath,
+    owned: &Owned,
+    (found, stamp): (Found, Option<Stamp>),
+) -> Result<(Found, Option<Stamp>)> {
+    let known = owned.files.get(path).filter(|_| found == Found::File);
+    let pulled = known.map(|known| unchanged(folder, path, known)).transpose()?.flatten();
+    Ok((if pulled.is_some() && pulled == stamp { Found::Pulled } else { found }, stamp))
+}
+
 /// Finds out which files in place of folders give way: those of earlier pulls that are unchanged. Each is read once,
 /// however many files of the version belong below it.
 pub(super) fn make_way(folder: &Folder, owned: &Owned, local: &mut Local) -> Result<()> {

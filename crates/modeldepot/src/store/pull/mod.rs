@@ -45,7 +45,7 @@ pub struct Pull {
     /// Whether files are synced to disk before they appear; true by default. Without it, a power failure may leave
     /// files with other bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace files that earlier pulls did not create, and to write under names such as `.git` and `.env`;
+    /// Whether to replace files that earlier pulls did not create or that were changed since, and to write under names such as `.git` and `.env`;
     /// false by default.
     pub force: bool,
     /// Whether to refuse a version with files published without a digest; false by default.
@@ -53,7 +53,7 @@ pub struct Pull {
 }
 
 impl Pull {
-    /// A pull with the defaults: resuming, durable, and replacing only files of earlier pulls.
+    /// A pull with the defaults: resuming, durable, and replacing only unchanged files of earlier pulls.
     pub fn new(selector: Selector, folder: impl Into<PathBuf>) -> Self {
         Self { selector, folder: folder.into(), resume: true, sync: true, force: false, require_digests: false }
     }
@@ -105,9 +105,8 @@ struct Survey {
 impl ModelStorage {
     /// Fetches a version into a folder: the model file, the additional files and the manifest, at their relative paths.
     ///
-    /// The folder is checked before anything is fetched. Files of earlier pulls are replaced; those that this version
-    /// does not have are removed if they are unchanged. Nothing else is touched unless
-    /// [`Pull::force`](field@Pull::force) is set.
+    /// The folder is checked before anything is fetched. Unchanged files of earlier pulls are replaced, and removed if
+    /// this version does not have them. Nothing else is touched unless [`Pull::force`](field@Pull::force) is set.
     ///
     /// Every file is verified before any appears under its name. A damaged file is fetched once more; if it is damaged
     /// again, nothing of the version is put in place. Interrupted pulls keep their data in a hidden folder, and the
@@ -115,7 +114,8 @@ impl ModelStorage {
     /// the parts that differ.
     ///
     /// # Errors
-    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] when the folder has files that no earlier pull created;
+    /// As [`ModelStorage::verify`]; [`Error::InTheWay`] when the folder has files that no earlier pull created, or that
+    /// were changed since;
     /// [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] when it holds another model, and of kind
     /// [`crate::ErrorKind::Unverified`] for files without a digest, with
     /// [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder cannot be written.
@@ -196,6 +196,7 @@ impl ModelStorage {
         file: &StoredFile,
         owned: &Arc<Owned>,
         before: &Local,
+        force: bool,
     ) -> Result<(ArtifactPath, (Found, Option<Stamp>))> {
         let (here, of, known) = (Arc::clone(folder), file.clone(), Arc::clone(owned));
         let before: Local =
@@ -216,6 +217,10 @@ impl ModelStorage {
             && self.depot.holds(&Arc::new(opened), file.size, &expected).await?
         {
             found = Found::Same;
+        }
+        if found == Found::File && !force {
+            let (here, path, known) = (Arc::clone(folder), file.path.clone(), Arc::clone(owned));
+            found = blocking(move || local::recognized(&here, &path, &known, (found, stamp))).await?.0;
         }
         Ok((file.path.clone(), (found, stamp)))
     }
@@ -249,7 +254,8 @@ impl ModelStorage {
         };
         // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let before = &*seen;
-        let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
+        let looks =
+            stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before, pull.force));
         let mut local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
         seen.clone_from(&local);
         let (here, known) = (Arc::clone(&folder), Arc::clone(&owned));

@@ -20,6 +20,8 @@ pub struct Obstacle {
 pub enum ObstacleKind {
     /// A file that does not come from an earlier pull.
     File,
+    /// A file of an earlier pull that was changed since.
+    Changed,
     /// A `manifest.json` that another user may have written.
     OtherUser,
     /// A `manifest.json` that modeldepot did not write, or that was changed since.
@@ -42,6 +44,7 @@ impl ObstacleKind {
         matches!(
             self,
             ObstacleKind::File
+                | ObstacleKind::Changed
                 | ObstacleKind::OtherUser
                 | ObstacleKind::Manifest
                 | ObstacleKind::Link
@@ -59,6 +62,7 @@ impl ObstacleKind {
                 "is not from an earlier pull, or was changed since",
                 "are not from an earlier pull, or were changed since",
             ),
+            ObstacleKind::Changed => ("was changed since an earlier pull", "were changed since an earlier pull"),
             ObstacleKind::OtherUser => ("may be another user's", "may be another user's"),
             ObstacleKind::Manifest => ("was not written by modeldepot", "were not written by modeldepot"),
             ObstacleKind::Link => ("is a symbolic link", "are symbolic links"),
@@ -99,7 +103,13 @@ impl Obstacle {
 mod tests {
     use super::*;
 
-    const ALL: [(ObstacleKind, bool, &str, &str); 8] = [
+    const ALL: [(ObstacleKind, bool, &str, &str); 9] = [
+        (
+            ObstacleKind::Changed,
+            true,
+            "`a` was changed since an earlier pull",
+            "`a`, `b` were changed since an earlier pull",
+        ),
         (
             ObstacleKind::File,
             true,

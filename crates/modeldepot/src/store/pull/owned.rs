@@ -1,8 +1,7 @@
 //! What a folder records about earlier pulls: its manifest, and a record that exists while one version replaces
 //! another.
 //!
-//! Either may be hostile. Only the paths that they list are replaced, and only files with the digests that they give
-//! are removed. Records that another user put into a shared folder are not trusted.
+//! Either may be hostile. Only files with the digests that they give are replaced and removed. Records that another user put into a shared folder are not trusted.
 
 use std::collections::{BTreeMap, BTreeSet};
 

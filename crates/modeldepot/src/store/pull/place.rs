@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::fetch::Ready;
-use super::local::{Local, look, make_way, unchanged};
+use super::local::{Local, look, make_way, recognized, unchanged};
 use super::owned::{LARGEST_RECORD, MANIFEST, OwnFile, Owned, Present, RECORD, record};
 use super::plan::{Plan, Step};
 use super::planned;
@@ -75,7 +75,11 @@ impl Switch {
         let owned = Owned::read(folder, found, self.force)?;
         let mut local = Local::new();
         for file in &found.files {
-            local.insert(file.path.clone(), look(folder, file, &owned, &self.local, true)?);
+            let mut seen = look(folder, file, &owned, &self.local, true)?;
+            if !self.force {
+                seen = recognized(folder, &file.path, &owned, seen)?;
+            }
+            local.insert(file.path.clone(), seen);
         }
         make_way(folder, &owned, &mut local)?;
         let mut plan = planned(&local, Some(&owned), found, self.force, folder.root())?;

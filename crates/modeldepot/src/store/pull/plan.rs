@@ -15,11 +15,13 @@ pub(super) enum Found {
     Same,
     /// A regular file with other or unknown bytes.
     File,
+    /// A regular file with other bytes, as an earlier pull left it.
+    Pulled,
     /// Only unchanged files of earlier pulls: in a folder at the path, or a file in place of a parent.
     Ours {
         /// The files.
         files: Vec<ArtifactPath>,
-        /// The folder and its subfolders, innermost first.
+        /// The folder at this path and its subfolders, innermost first.
         folders: Vec<String>,
     },
     /// Something else.
@@ -77,7 +79,7 @@ pub(super) fn plan(
     for (path, found) in found {
         let mut refuse = |path: &str, what| obstacles.push(Obstacle { path: path.to_owned(), what });
         let ours = owned.contains(path);
-        let may = |what: ObstacleKind| ours || (force && what.yields());
+        let may = |what: ObstacleKind| force && what.yields();
         if is_sensitive(path) && !force {
             refuse(path.as_str(), ObstacleKind::Sensitive);
             continue;
@@ -90,7 +92,8 @@ pub(super) fn plan(
                 }
                 Step::Keep
             }
-            Found::File if may(ObstacleKind::File) => Step::Replace,
+            Found::Pulled if ours => Step::Replace,
+            Found::File | Found::Pulled if may(ObstacleKind::File) => Step::Replace,
             Found::Ours { files, folders } if files.iter().all(|file| owned.contains(file)) => {
                 plan.cleared.extend(files.iter().cloned());
                 plan.folders.extend(folders.iter().cloned());
@@ -98,8 +101,8 @@ pub(super) fn plan(
             }
             Found::Other(Kind::Link) if may(ObstacleKind::Link) => Step::Replace,
             Found::Other(Kind::Special) if force => Step::Replace,
-            Found::File | Found::Other(Kind::File) => {
-                refuse(path.as_str(), ObstacleKind::File);
+            Found::File | Found::Pulled | Found::Other(Kind::File) => {
+                refuse(path.as_str(), if ours { ObstacleKind::Changed } else { ObstacleKind::File });
                 continue;
             }
             Found::Ours { .. } => {
@@ -183,8 +186,9 @@ mod tests {
             cases.extend([
                 (Found::Absent, ours, force, Ok(Step::Create)),
                 (Found::Same, ours, force, Ok(Step::Keep)),
-                (Found::File, ours, force, replaced(ours || force, Kinds::File)),
-                (Found::Other(Kind::Link), ours, force, replaced(ours || force, Kinds::Link)),
+                (Found::File, ours, force, replaced(force, if ours { Kinds::Changed } else { Kinds::File })),
+                (Found::Pulled, ours, force, replaced(ours || force, Kinds::File)),
+                (Found::Other(Kind::Link), ours, force, replaced(force, Kinds::Link)),
                 // Something else than a pull makes there, even where one had put a file.
                 (Found::Other(Kind::Special), ours, force, replaced(force, Kinds::Special)),
                 (Found::Other(Kind::Folder), ours, force, Err(Kinds::Folder)),
@@ -227,7 +231,7 @@ mod tests {
     #[test]
     fn a_pull_that_begins_anew_fetches_all_but_the_users_files() {
         let found = BTreeMap::from(
-            [("kept", Found::Same), ("mine", Found::Same), ("new", Found::Absent), ("old", Found::File)]
+            [("kept", Found::Same), ("mine", Found::Same), ("new", Found::Absent), ("old", Found::Pulled)]
                 .map(|(at, found)| (path(at), found)),
         );
         let mut planned = plan(&found, &paths(&["kept", "old"]), false).unwrap();
@@ -246,6 +250,7 @@ mod tests {
             Just(Found::Absent),
             Just(Found::Same),
             Just(Found::File),
+            Just(Found::Pulled),
             proptest::sample::select(vec![Kind::Folder, Kind::Link, Kind::Special]).prop_map(Found::Other),
             proptest::collection::vec(any_path(), 0..3).prop_map(|files| Found::Ours { files, folders: Vec::new() }),
             (any_path(), proptest::sample::select(vec![Kind::File, Kind::Link, Kind::Special]))
@@ -274,8 +279,10 @@ mod tests {
                             prop_assert!(free, "{path}");
                         }
                         Step::Replace => {
-                            prop_assert!(owned.contains(path) || force);
-                            prop_assert!(matches!(&found[path], Found::File | Found::Other(Kind::Link | Kind::Special)));
+                            let unchanged = owned.contains(path) && found[path] == Found::Pulled;
+                            prop_assert!(unchanged || force, "{path} was changed, or no pull put it there");
+                            let one = matches!(&found[path], Found::File | Found::Pulled | Found::Other(Kind::Link | Kind::Special));
+                            prop_assert!(one, "{path}");
                         }
                     }
                     prop_assert!(force || !is_sensitive(path));
@@ -315,6 +322,7 @@ mod tests {
                     let found = match folder.get(path) {
                         None => Found::Absent,
                         Some(found) if found == content => Found::Same,
+                        Some(_) if owned.contains(path) => Found::Pulled,
                         Some(_) => Found::File,
                     };
                     (path.clone(), found)

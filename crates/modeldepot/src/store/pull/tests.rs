@@ -81,7 +81,8 @@ fn fetched(root: &Path, found: &Arc<Description>, files: &Files) -> Result<(Swit
     let owned = Owned::read(&folder, found, false)?;
     let mut seen = Local::new();
     for file in &found.files {
-        seen.insert(file.path.clone(), local::look(&folder, file, &owned, &Local::new(), true)?);
+        let at = local::look(&folder, file, &owned, &Local::new(), true)?;
+        seen.insert(file.path.clone(), local::recognized(&folder, &file.path, &owned, at)?);
     }
     local::make_way(&folder, &owned, &mut seen)?;
     let plan = planned(&seen, Some(&owned), found, false, root)?;
@@ -282,6 +283,26 @@ fn what_was_changed_here_stays_and_is_named() {
 }
 
 #[test]
+fn what_was_changed_here_is_not_replaced_by_a_file_of_that_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let (one, two) = (version("1", ONE, true), version("2", TWO, true));
+    pull(temp.path(), &one, ONE).unwrap();
+    for changed in ["tuned", "OLD"] {
+        fs::write(temp.path().join("config"), changed).unwrap();
+        let before = tree(temp.path());
+        for (next, files) in [(&one, ONE), (&two, TWO)] {
+            let refused = pull(temp.path(), next, files).unwrap_err();
+            let Error::InTheWay { obstacles, .. } = refused else { panic!("{refused:?}") };
+            assert_eq!((obstacles[0].path.as_str(), obstacles[0].what), ("config", ObstacleKind::Changed));
+            assert_eq!(tree(temp.path()), before);
+        }
+    }
+    fs::write(temp.path().join("config"), "newer").unwrap();
+    pull(temp.path(), &two, TWO).unwrap();
+    assert_eq!(tree(temp.path()), expected(&two, TWO, &[]), "it was already as the version has it");
+}
+
+#[test]
 fn a_hostile_record_gives_nothing_away() {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path();
@@ -336,9 +357,9 @@ fn what_was_there_before_stays_the_users() {
         assert!(files.iter().all(|(path, text)| fs::read_to_string(root.join(path)).unwrap() == *text));
         fs::remove_file(root.join("model.pt")).unwrap();
         pull(root, &one, first).unwrap();
-        fs::write(root.join("model.pt"), "tuned").unwrap();
-        pull(root, &version("2", first, ours), first).unwrap();
-        assert_eq!(fs::read_to_string(root.join("model.pt")).unwrap(), "1", "a pull had put it there");
+        let next: &Files = &[("model.pt", "2")];
+        pull(root, &version("2", next, ours), next).unwrap();
+        assert_eq!(fs::read_to_string(root.join("model.pt")).unwrap(), "2", "a pull had put it there");
     }
 }
 

@@ -83,7 +83,7 @@ impl ModelStorage {
         let parts = entry.parts.as_ref()?;
         let (model, version) = (manifest.model_name.clone(), manifest.version.clone());
         let key = ObjectKey::Artifact(model, version, entry.path.clone()).to_string();
-        let found = self.depot.get_object_metadata(&self.bucket, &key).await.ok()?;
+        let found = self.depot.head_object(&self.bucket, &key).await.ok()?;
         if found.size != entry.size || found.etag.is_empty() {
             return None;
         }

@@ -79,7 +79,7 @@ impl Job<'_> {
             (Begin::Locked, _) => {
                 return Err(Error::gc_locked(&push.model, version));
             }
-            (Begin::Send, _) => {}
+            (Begin::Send, _) => storage.refuse_leftovers(push, version, &there, self.conditions).await?,
         }
         self.lease.sends();
         wrote.store(decide::may_have_sent(self.resumed, Some(begin)), Ordering::Relaxed);

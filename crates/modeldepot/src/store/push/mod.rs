@@ -12,6 +12,7 @@ pub(in crate::store) mod commit;
 #[cfg(feature = "history")]
 mod history;
 pub(in crate::store) mod left_out;
+mod leftovers;
 pub(in crate::store) mod links;
 pub(in crate::store) mod patterns;
 mod published;
@@ -356,7 +357,7 @@ impl ModelStorage {
         let (foreign, whole) = self.look_beside(&theirs).await?;
         self.not_being_removed(&theirs.model_name, &theirs.version).await?;
         // A push that reports success promises that the version can be fetched.
-        whole?;
+        whole.map_err(Error::push_onto_damage)?;
         let kept = theirs.size().unwrap_or_default();
         Ok(Published { foreign, ..Published::of(theirs, true, kept, 0) })
     }
@@ -380,7 +381,7 @@ impl ModelStorage {
     pub(super) async fn in_the_way(&self, model: &ModelName, version: &Version, path: &ArtifactPath) -> Result<Error> {
         let key = ObjectKey::Artifact(model.clone(), version.clone(), path.clone()).to_string();
         match self.is_own(&key).await? {
-            true => Ok(Error::orphans(model, version, path)),
+            true => self.left_behind(model, version, vec![path.to_string()]).await,
             false => Ok(Error::foreign_object(model, version, path)),
         }
     }

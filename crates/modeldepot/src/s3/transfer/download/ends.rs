@@ -21,7 +21,9 @@ impl Ends {
         }
         self.times += 1;
         match self.times {
-            TIMES.. => Error::Damaged { path: key.to_owned(), mismatch: Mismatch::EndsAt { byte: at, size } },
+            TIMES.. => {
+                Error::Damaged { path: key.to_owned(), version: None, mismatch: Mismatch::EndsAt { byte: at, size } }
+            }
             _ => error,
         }
     }

@@ -238,7 +238,7 @@ impl S3Client {
     /// Makes sure that an object of which there is no byte to ask for is still empty: each range tells the size of the
     /// whole.
     async fn check_empty(&self, bucket: &BucketName, key: &str) -> Result<()> {
-        match self.get_object_metadata(bucket, key).await?.size {
+        match self.head_object(bucket, key).await?.size {
             0 => Ok(()),
             found => Err(Error::wrong_size(key, 0, found)),
         }

@@ -104,7 +104,7 @@ impl Pieces {
                 found: found.root().map(|found| found.to_string()).unwrap_or_default(),
             },
         };
-        Error::Damaged { path, mismatch }
+        Error::Damaged { path, version: None, mismatch }
     }
 
     pub(in crate::s3) fn wrong_md5(&self, expected: Md5, found: Md5) -> Error {

@@ -62,6 +62,7 @@ impl Range {
         match second.subtree() {
             Some(found) if found != expected => Err(Error::Damaged {
                 path: self.object.key.clone(),
+                version: None,
                 mismatch: Mismatch::Part {
                     first: self.offset,
                     last: self.offset + self.len - 1,
@@ -169,7 +170,7 @@ impl Range {
                 return Err(Error::object_changed(&object.bucket, &object.key));
             }
             Err(error) if status(&error) == Some(416) => {
-                let found = self.client.get_object_metadata(&object.bucket, &object.key).await?.size;
+                let found = self.client.head_object(&object.bucket, &object.key).await?.size;
                 return Err(Error::wrong_size(&object.key, object.size, found));
             }
             Err(error) => {

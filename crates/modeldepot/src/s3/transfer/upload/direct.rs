@@ -124,7 +124,7 @@ impl S3Client {
             // A repeated Complete whose first reply was lost, or one whose reply says nothing: the object tells by its mark
             // whether it is what these parts have become.
             if is_not_understood(&error) || repeated && (exists || code(&error) == Some("NoSuchUpload")) {
-                match self.get_object_metadata(bucket, key).await {
+                match self.head_object(bucket, key).await {
                     Ok(found) if found.size == size && has(&found.metadata, mark) => return Ok(found.etag),
                     Ok(_) | Err(Error::ObjectNotFound { .. }) => {}
                     Err(error) => return Err(error),

@@ -165,7 +165,7 @@ impl S3Client {
     ///
     /// Sizes and the server's own checksum of the whole decide, where it keeps one; else the bytes are read back.
     pub(crate) async fn same_object(&self, bucket: &BucketName, key: &str, ours: &Digests) -> Result<Option<String>> {
-        let found = match self.get_object_metadata(bucket, key).await {
+        let found = match self.head_object(bucket, key).await {
             Ok(found) => found,
             Err(Error::ObjectNotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),

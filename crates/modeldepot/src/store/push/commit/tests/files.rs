@@ -12,14 +12,15 @@ fn push_of_two(folder: &tempfile::TempDir) -> Push {
     Push { source, ..of_one }
 }
 
-/// What an interrupted push or another tool left at the key of the file.
+/// What an interrupted push, a version whose manifest was lost, or another tool left at the key of the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Left {
     Own(&'static [u8]),
+    Published(&'static [u8]),
     Foreign(&'static [u8]),
 }
 
-/// With create-if-absent nothing is replaced. Without it only what a push left is.
+/// With create-if-absent nothing is replaced. Without it only what a push left is that is known to have failed.
 #[tokio::test]
 async fn an_object_in_the_way_is_taken_replaced_or_left_alone() {
     for (conditions, left, ends_well, kept) in [
@@ -29,18 +30,25 @@ async fn an_object_in_the_way_is_taken_replaced_or_left_alone() {
         (true, Left::Foreign(b"another"), false, 0),
         (false, Left::Own(b"weights"), true, 0),
         (false, Left::Own(b"another"), true, 0),
+        (true, Left::Published(b"weights"), true, 7),
+        (true, Left::Published(b"another"), false, 0),
+        (false, Left::Published(b"weights"), true, 0),
+        (false, Left::Published(b"another"), false, 0),
         (false, Left::Foreign(b"weights"), true, 7),
         (false, Left::Foreign(b"another"), false, 0),
     ] {
         let (mut there, mut found) = (false, Vec::new());
         let (body, metadata) = match left {
-            Left::Own(body) => (body, mark(Uuid::from_u128(7), FILE)),
+            Left::Own(body) | Left::Published(body) => (body, mark(Uuid::from_u128(7), FILE)),
             Left::Foreign(body) => (body, BTreeMap::new()),
         };
         found.extend_from_slice(body);
         let (server, result) = pushed(conditions, move |_, bucket| {
             if !std::mem::replace(&mut there, true) {
                 bucket.put_with(FILE, &found, metadata.clone());
+                if matches!(left, Left::Own(_)) {
+                    bucket.put(&format!(".depot/uploads/m/1/{}.json", Uuid::from_u128(7)), b"{}");
+                }
             }
             Act::Serve
         })
