@@ -1,12 +1,15 @@
 //! A single file: staged beside its place, synced, renamed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dir::Dir;
-use super::{Kind, fresh_name, reserve};
+use super::{Kind, fresh_name, reserve, sync};
 use crate::error::{Error, Result};
 use crate::task::blocking;
 
@@ -35,10 +38,7 @@ pub(crate) async fn stage_file(path: &Path, size: u64) -> Result<AtomicFile> {
         let write = |error| Error::io("write", &path)(error);
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = name.ok_or_else(|| write(io::Error::other("its name is not UTF-8")))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
+        let folder = folder_of(&path);
         let dir = Dir::open(folder).map_err(Error::io("write a file in", folder))?;
         // A device would not be written to but replaced, `/dev/null` for one.
         match dir.look(&name).map_err(write)?.map(|found| found.kind) {
@@ -56,6 +56,14 @@ pub(crate) async fn stage_file(path: &Path, size: u64) -> Result<AtomicFile> {
     .await
 }
 
+/// Returns the folder of a file, also for a name alone.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
 impl AtomicFile {
     /// Returns the open file, to write at offsets.
     pub(crate) fn file(&self) -> Arc<File> {
@@ -65,7 +73,7 @@ impl AtomicFile {
     /// Makes the bytes durable, gives them their name, and makes that durable too.
     pub(crate) async fn persist(mut self) -> Result<()> {
         blocking(move || {
-            self.file.sync_all().map_err(Error::io("sync", &self.path))?;
+            sync(&self.file).map_err(Error::io("sync", &self.path))?;
             if let Some(temp) = &self.temp {
                 self.dir.rename(temp, &self.dir, &self.name, true).map_err(Error::io("write", &self.path))?;
                 self.temp = None;

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::access::Access;
 use super::{Entry, Kind};
 
 /// An open folder.
@@ -55,6 +56,11 @@ impl Dir {
         Ok(Dir(File::from(rustix::fs::open(path, flags, Mode::empty())?)))
     }
 
+    #[cfg(test)]
+    pub(super) fn handle(&self) -> OwnedFd {
+        self.0.try_clone().expect("a handle can be had twice").into()
+    }
+
     fn open_at(&self, name: &str, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         Ok(rustix::fs::openat(&self.0, &*spelled(&self.0, name), flags, mode)?)
@@ -68,8 +74,8 @@ impl Dir {
     /// Makes a folder in this one. With `private`, nobody else may look into it.
     pub(super) fn make(&self, name: &str, private: bool) -> io::Result<()> {
         change()?;
-        let mode = if private { Mode::RWXU } else { Mode::RWXU | Mode::RWXG | Mode::RWXO };
-        Ok(rustix::fs::mkdirat(&self.0, name, mode)?)
+        let mode = if private { 0o700 } else { 0o777 };
+        Ok(rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode))?)
     }
 
     /// Creates a file that was not there. An ordinary one: the process's umask decides who may read it.
@@ -113,6 +119,8 @@ impl Dir {
     pub(super) fn rename(&self, name: &str, to: &Dir, new: &str, replace: bool) -> io::Result<()> {
         change()?;
         let new = &*spelled(&to.0, new);
+        #[cfg(test)]
+        super::fuse::renamed(new);
         #[cfg(any(target_os = "linux", target_vendor = "apple"))]
         if !replace {
             use rustix::fs::{RenameFlags, renameat_with};
@@ -162,11 +170,13 @@ impl Dir {
 
     /// Makes renames in this folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.0.sync_all()
+        super::sync(&self.0)
     }
 
     /// Makes all that was written to the folder's file system durable: for many files one long wait and not many.
     pub(super) fn sync_all_files(&self) -> io::Result<bool> {
+        #[cfg(all(test, target_os = "linux"))]
+        super::fuse::synced_all();
         #[cfg(target_os = "linux")]
         return Ok(rustix::fs::syncfs(&self.0).map(|()| true)?);
         #[cfg(not(target_os = "linux"))]
@@ -193,35 +203,55 @@ impl Dir {
 
     /// Returns true when nobody but this process's user may put anything into the folder.
     pub(super) fn is_ours(&self) -> bool {
-        self.0.metadata().is_ok_and(|found| found.uid() == us() && found.mode() & 0o022 == 0)
+        self.0.metadata().is_ok_and(|found| Access::of(&found).is_of(us()))
     }
 
     /// Returns true when a file in this folder is this process's user's alone: its own, under no other name, and written
     /// to by nobody else.
     pub(super) fn owns(&self, file: &File) -> bool {
-        let hidden = self.0.metadata().is_ok_and(|found| found.mode() & 0o077 == 0);
-        let safe = |found: &Metadata| hidden || found.mode() & 0o022 == 0;
-        file.metadata().is_ok_and(|found| found.uid() == us() && found.nlink() == 1 && safe(&found))
+        let (Ok(folder), Ok(found)) = (self.0.metadata(), file.metadata()) else { return false };
+        Access::of(&folder).owns(Access::of(&found), us())
     }
 
-    /// Returns true when a file in this folder was put there, and can be written to, only by those who may remove any file
-    /// of the folder anyway: this process's user, the folder's owner and root, and everyone with write access to the folder. So a
-    /// mask that lets a group write, and a file system that knows no owners, are fine, and the file that another user put into
-    /// a shared folder is not.
+    /// Returns true when only those can have put a file into this folder, and written to it, who have the say in it.
     pub(super) fn trusts(&self, file: &File) -> bool {
-        const STICKY: u32 = 0o1000;
         let (Ok(folder), Ok(found)) = (self.0.metadata(), file.metadata()) else { return false };
-        let shared = folder.mode() & 0o022;
-        let writers = if folder.mode() & STICKY == 0 { shared } else { 0 };
-        let owner = found.uid() == us() || found.uid() == folder.uid() || found.uid() == 0;
-        owner && found.mode() & 0o022 & !writers == 0 && (found.nlink() == 1 || shared == 0)
+        Access::of(&folder).trusts(Access::of(&found), us())
     }
 
     /// Returns the bytes that are free for this process's user, where the file system tells.
     pub(super) fn free(&self) -> Option<u64> {
-        let found = rustix::fs::fstatvfs(&self.0).ok().filter(|found| found.f_blocks > 0)?;
+        let found = rustix::fs::fstatvfs(&self.0).ok().filter(|found| found.f_blocks != 0)?;
         Some(found.f_bavail.saturating_mul(found.f_frsize))
     }
+}
+
+/// Reads exactly `bytes` from `offset`, wherever others write at the same time.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, offset)
+}
+
+/// Writes `bytes` at `offset`, wherever others write at the same time.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// Takes the space now: a full disk should be known before the first byte is fetched, not after the last.
+pub(super) fn reserve(file: &File, size: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        if size == 0 {
+            return Ok(());
+        }
+        match fallocate(file, FallocateFlags::empty(), 0, size) {
+            // Not every file system can reserve.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(size),
+            result => Ok(result?),
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    file.set_len(size)
 }
 
 /// Returns the name that a folder has for a name: the same, but in tests of file systems that fold case.

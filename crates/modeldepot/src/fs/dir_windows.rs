@@ -166,3 +166,30 @@ impl Dir {
         None
     }
 }
+
+/// Reads exactly `bytes` from `offset`, wherever others write at the same time.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let (mut bytes, mut offset) = (bytes, offset);
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
+        }
+    }
+    Ok(())
+}
+
+/// Writes `bytes` at `offset`, wherever others write at the same time.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let (mut bytes, mut offset) = (bytes, offset);
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        (bytes, offset) = (&bytes[n..], offset + n as u64);
+    }
+    Ok(())
+}
+
+/// Takes the space now: a full disk should be known before the first byte is fetched, not after the last.
+pub(super) fn reserve(file: &File, size: u64) -> io::Result<()> {
+    file.set_len(size)
+}

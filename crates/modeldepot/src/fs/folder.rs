@@ -50,8 +50,9 @@ pub(crate) enum Seen<'a> {
 /// Removes the lock of a folder when it is dropped.
 pub(crate) struct FolderLock(#[expect(dead_code, reason = "holds the lock")] Dir);
 
-/// How long to wait for another process that puts its files in place, which takes a few renames.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look for the lock of another process that puts its files in place, which takes a few renames: about a
+/// minute long.
+const LOOKS: usize = 3000;
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -103,18 +104,24 @@ impl Folder {
 
     /// Waits until no other process puts files in place in this folder, and keeps others from it.
     pub(crate) fn lock(&self) -> Result<Option<FolderLock>> {
+        self.lock_within(LOOKS)
+    }
+
+    fn lock_within(&self, looks: usize) -> Result<Option<FolderLock>> {
         let dir = Dir::open(&self.root).map_err(Error::io("open the folder", &self.root))?;
-        let mut waited = Duration::ZERO;
-        loop {
+        for _ in 0..looks {
             match dir.try_lock() {
-                Ok(true) => return Ok(Some(FolderLock(dir))),
-                Ok(false) if waited < PATIENCE => sleep(PAUSE),
-                Ok(false) => return Err(Error::folder_busy(&self.root)),
+                Ok(true) => {
+                    #[cfg(test)]
+                    super::fuse::locked();
+                    return Ok(Some(FolderLock(dir)));
+                }
+                Ok(false) => sleep(PAUSE),
                 // Not every file system knows locks: then nobody has one.
                 Err(_) => return Ok(None),
             }
-            waited += PAUSE;
         }
+        Err(Error::folder_busy(&self.root))
     }
 
     /// Opens the folder of a file; the error says what is in the way.
@@ -159,16 +166,12 @@ impl Folder {
         }
         // Both lead to a file. There are two if both are spelled so.
         let spelled = |path: &str| -> io::Result<bool> {
-            let (mut start, names) = (0, path.split('/'));
-            for name in names {
-                let dir = match self.parent(&path[..start + name.len()])? {
-                    Ok((dir, _)) => dir,
-                    Err(_) => return Ok(false),
-                };
+            let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+            for end in ends {
+                let Ok((dir, name)) = self.parent(&path[..end])? else { return Ok(false) };
                 if !dir.as_ref().unwrap_or(&self.dir).names()?.iter().any(|found| found == name) {
                     return Ok(false);
                 }
-                start += name.len() + 1;
             }
             Ok(true)
         };
@@ -240,7 +243,7 @@ impl Folder {
             let mut file = staging.create(&temp)?;
             file.write_all(bytes)?;
             if sync {
-                file.sync_all()?;
+                super::sync(&file)?;
             }
             staging.rename(&temp, &self.dir, name, true)
         };
@@ -304,16 +307,10 @@ impl Folder {
 
     /// Removes the folders on the way to a path that are empty now, the innermost first.
     pub(crate) fn prune(&self, path: &str) {
-        let mut path = path;
-        while let Some((folder, _)) = path.rsplit_once('/') {
-            let removed = match self.parent(folder) {
-                Ok(Ok((dir, name))) => dir.as_ref().unwrap_or(&self.dir).remove_folder(name),
-                Ok(Err(Seen::Absent)) => Ok(()),
-                _ => return,
-            };
-            match removed {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return,
-                _ => path = folder,
+        for (at, _) in path.rmatch_indices('/') {
+            if let Ok(Ok((dir, name))) = self.parent(&path[..at]) {
+                // One that is not empty stays, and with it those around it.
+                let _ = dir.as_ref().unwrap_or(&self.dir).remove_folder(name);
             }
         }
     }

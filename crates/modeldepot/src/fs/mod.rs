@@ -2,6 +2,8 @@
 //!
 //! A file appears under its name only when it is complete. What is staged and not put in place goes with its value.
 
+#[cfg(unix)]
+mod access;
 mod atomic_file;
 #[cfg(unix)]
 #[path = "dir_unix.rs"]
@@ -13,6 +15,9 @@ mod folder;
 #[cfg(test)]
 pub(crate) mod fuse;
 mod staging;
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -22,6 +27,8 @@ use crate::error::SourceError;
 pub(crate) use crate::model::name::OWN;
 
 pub(crate) use atomic_file::stage_file;
+use dir::reserve;
+pub(crate) use dir::{read_at, write_at};
 pub(crate) use folder::{Folder, Seen, Stamp};
 pub(crate) use staging::{Staged, Staging, sweep_complete};
 
@@ -76,59 +83,6 @@ pub(crate) fn open_found(path: &Path, stamp: Option<Stamp>) -> Result<(File, Met
     }
 }
 
-/// Reads exactly `bytes` from `offset`, wherever others write at the same time.
-pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset);
-    #[cfg(windows)]
-    {
-        let (mut bytes, mut offset) = (bytes, offset);
-        while !bytes.is_empty() {
-            match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                n => (bytes, offset) = (&mut bytes[n..], offset + n as u64),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Writes `bytes` at `offset`, wherever others write at the same time.
-pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    #[cfg(unix)]
-    return std::os::unix::fs::FileExt::write_all_at(file, bytes, offset);
-    #[cfg(windows)]
-    {
-        let (mut bytes, mut offset) = (bytes, offset);
-        while !bytes.is_empty() {
-            let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
-            (bytes, offset) = (&bytes[n..], offset + n as u64);
-        }
-        Ok(())
-    }
-}
-
-/// Takes the space now: a full disk should be known before the first byte is fetched, not after the last.
-#[cfg(target_os = "linux")]
-fn reserve(file: &File, size: u64) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    use rustix::io::Errno;
-
-    if size == 0 {
-        return Ok(());
-    }
-    match fallocate(file, FallocateFlags::empty(), 0, size) {
-        // Not every file system can reserve.
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(size),
-        result => Ok(result?),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn reserve(file: &File, size: u64) -> io::Result<()> {
-    file.set_len(size)
-}
-
 /// Lets everybody run the file who may read it, as the process's umask has it. The one place that sets a mode.
 pub(crate) fn make_executable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
@@ -143,6 +97,13 @@ pub(crate) fn make_executable(file: &File) -> io::Result<()> {
     #[cfg(not(unix))]
     let _ = file;
     Ok(())
+}
+
+/// Makes the bytes of a file durable.
+fn sync(file: &File) -> io::Result<()> {
+    #[cfg(all(test, unix))]
+    fuse::synced(file);
+    file.sync_all()
 }
 
 /// Returns a hidden name that nothing else has.

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::dir::Dir;
 use super::folder::Folder;
-use super::{OWN, fresh_name, reserve};
+use super::{OWN, fresh_name, reserve, sync};
 use crate::error::{Error, Result};
 use crate::model::name::ArtifactPath;
 
@@ -62,10 +62,8 @@ impl Staging {
 
     fn shared(root: &Dir) -> Option<(String, Dir, bool)> {
         let name = format!("{OWN}-{SHARED}");
-        match root.make(&name, true) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
-            _ => {}
-        }
+        // An earlier pull may have left it.
+        let _ = root.make(&name, true);
         let dir = root.enter(&name).ok()?;
         // Its last user may have removed it between the two.
         let ours = dir.is_ours() && dir.try_lock().unwrap_or(false) && dir.is_at(root, &name);
@@ -109,9 +107,8 @@ impl Staging {
             (Some((file, name)), _) => (file, name, true),
             (None, Some(name)) => match self.dir.create(&name) {
                 Ok(file) => (file, name, true),
-                // Not a file of our own.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.anonymous().map_err(failed)?,
-                Err(error) => return Err(failed(error)),
+                // What has the name is not a file of our own.
+                Err(_) => self.anonymous().map_err(failed)?,
             },
             (None, None) => self.anonymous().map_err(failed)?,
         };
@@ -152,8 +149,8 @@ impl Staging {
         }
         for staged in files {
             let synced = match &staged.file {
-                Some(file) => file.sync_all(),
-                None => self.dir.open_file(&staged.name, true).and_then(|file| file.sync_all()),
+                Some(file) => sync(file),
+                None => self.dir.open_file(&staged.name, true).and_then(|file| sync(&file)),
             };
             synced.map_err(Error::io("sync", &staged.shown))?;
         }

@@ -236,3 +236,37 @@ impl S3Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::StatusCode;
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_part_is_kept_only_if_its_size_and_checksum_are_those_of_the_bytes() {
+        let (digest, payload) = (PartDigest::of(0, b"123456789"), Payload::new(vec![Bytes::from_static(b"123456789")]));
+        let kept = |etag: &str, size, crc64: Option<&str>| {
+            StoredPart { etag: etag.to_owned(), size, crc64: crc64.map(str::to_owned) }.holds(&payload, &digest)
+        };
+        let (md5, crc64) = ("25f9e794323b453885f5181f1b624d0b", "rosUhgp5mIg=");
+        assert!(kept("e", 9, Some(crc64)) && kept(md5, 9, None));
+        assert!(!kept("e", 8, Some(crc64)) && !kept(md5, 8, None), "another size");
+        assert!(!kept(md5, 9, Some("AAAAAAAAAAA=")), "the checksum is the server's word");
+        assert!(!kept("e", 9, None));
+    }
+
+    #[test]
+    fn an_upload_is_named_even_in_an_answer_of_another_shape() {
+        let named = |body: &'static str| {
+            let answer = HttpResponse::new(StatusCode::try_from(200).unwrap(), body.into());
+            named_in(&answer)
+        };
+        assert_eq!(named("<Initiate><UploadId>u-1</UploadId></Initiate>"), Some("u-1".to_owned()));
+        for none in ["", "<UploadId></UploadId>", "<UploadId>a&amp;b</UploadId>", "<UploadId>a", "<html>log in</html>"]
+        {
+            assert_eq!(named(none), None, "{none}");
+        }
+    }
+}

@@ -356,3 +356,5 @@ impl ModelStorage {
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;

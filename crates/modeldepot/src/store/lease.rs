@@ -25,29 +25,15 @@ use uuid::Uuid;
 pub(super) use self::seen::age;
 use self::seen::{Other, Seen};
 use super::ModelStorage;
-use super::decide::{self, Contend, Count, Patience, Stage};
+use super::decide::{self, Contend, Count, Stage};
+use super::times::{is_over, patience, pause};
 use crate::error::Result;
 use crate::model::key::{ObjectKey, leases_prefix};
 use crate::model::name::{ModelName, Version};
 use crate::task::{afterwards, joined};
 
-/// How often a lease is renewed.
-const RENEWED_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-
 /// Leases of others that are read at once.
 const READS_AT_ONCE: usize = 8;
-
-/// How long the lowest of several contenders waits for the others to withdraw when it then has an alternative: to start
-/// work, if the server supports create-if-absent, or to take the next version, if none was named.
-const SHORT_WAIT: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// How long it waits otherwise, and how long a push waits to be alone before it publishes: longer than the lease of a
-/// dead contender takes to go stale.
-const LONG_WAIT: std::time::Duration = std::time::Duration::from_secs(12 * 60);
-
-/// How long the lease of another counts as a contender's while its record cannot be read. On some servers a record that
-/// is being replaced is empty for a moment.
-const UNREADABLE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// The content of a lease.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -171,7 +157,7 @@ impl Lease {
                     // Only between requests: one in flight would bring back a withdrawn lease.
                     tokio::select! {
                         () = stop.notified() => return Ok(()),
-                        () = tokio::time::sleep(RENEWED_EVERY) => {}
+                        () = tokio::time::sleep(storage.times.renewed_every) => {}
                     }
                     // Renewal must not bring back a lease that was removed.
                     match storage.depot.object_exists(&storage.bucket, &key).await {
@@ -215,15 +201,15 @@ impl ModelStorage {
         };
         lease.put().await.map_err(|error| error.first_write(&self.bucket))?;
         let (began, mut renewed, mut read) = (Instant::now(), Instant::now(), Read::default());
-        let wait = if request.patient && !conditions { LONG_WAIT } else { SHORT_WAIT };
+        let times = &self.times;
+        let wait = if request.patient && !conditions { times.long_wait } else { times.short_wait };
         loop {
             // Where only leases keep pushes apart, one that stalled after writing its lease must notice.
             let seen = self.leases(model, version, &lease.key, !conditions).await?;
             // Records are read only where they matter: all but the lowest withdraw in any case.
             let worker = if seen.lower.is_empty() { self.worker(&seen.higher, &mut read).await } else { None };
             let others = seen.others(Stage::Contending, stage(worker.is_some()));
-            let patience = if began.elapsed() < wait { Patience::Left } else { Patience::Over };
-            match decide::contend(seen.own, others, conditions, patience) {
+            match decide::contend(seen.own, others, conditions, patience(began.elapsed(), wait)) {
                 Contend::Work => {
                     for stale in &seen.stale {
                         tracing::warn!(lease = stale.key, "taking over from a pusher that went silent");
@@ -250,8 +236,8 @@ impl ModelStorage {
                 }
                 Contend::Wait => {}
             }
-            pause(began).await;
-            if renewed.elapsed() > RENEWED_EVERY {
+            pause(began.elapsed()).await;
+            if is_over(renewed.elapsed(), times.renewed_every) {
                 tracing::warn!(lease = lease.key, "waiting for another push of this version, which may have died");
                 lease.put().await?;
                 renewed = Instant::now();
@@ -272,7 +258,7 @@ impl ModelStorage {
                 }
                 None => {
                     let since = *read.unreadable.entry(other.key.clone()).or_insert_with(Instant::now);
-                    if since.elapsed() > UNREADABLE {
+                    if is_over(since.elapsed(), self.times.unreadable) {
                         let by = Record { tool: "another".to_owned(), begun: other.since.clone(), at_work: true };
                         return Some(by);
                     }
@@ -322,8 +308,7 @@ impl ModelStorage {
         let seen = self.leases(model, version, &lease.key, !conditions).await?;
         let works = !conditions && self.worker(&seen.lower, read).await.is_some();
         let others = seen.others(stage(works), Stage::Contending);
-        let patience = if began.elapsed() < LONG_WAIT { Patience::Left } else { Patience::Over };
-        Ok(decide::count(seen.own, others, conditions, patience))
+        Ok(decide::count(seen.own, others, conditions, patience(began.elapsed(), self.times.long_wait)))
     }
 
     /// Withdraws a lease. If that fails it goes stale, and the next push or `gc` removes it.
@@ -346,12 +331,6 @@ impl ModelStorage {
     }
 }
 
-/// Waits before the leases of others are listed again: briefly at first, when many pushes may start at once.
-pub(super) async fn pause(began: Instant) {
-    let slow = if began.elapsed() < SHORT_WAIT / 6 { 1 } else { 10 };
-    tokio::time::sleep(std::time::Duration::from_millis(slow * fastrand::u64(30..90))).await;
-}
-
 fn stage(works: bool) -> Stage {
     if works { Stage::Working } else { Stage::Contending }
 }
@@ -367,3 +346,5 @@ pub(super) struct Read {
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod tests;

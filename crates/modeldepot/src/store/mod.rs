@@ -16,6 +16,9 @@ mod ownership;
 mod pull;
 mod push;
 mod read;
+#[cfg(test)]
+mod test_server;
+mod times;
 mod tombstone;
 mod upload_records;
 mod verify;
@@ -26,6 +29,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use self::counts::Counted;
+use self::times::Times;
 use crate::error::{Mismatch, Result};
 use crate::model::key::ObjectKey;
 use crate::model::manifest::LARGEST;
@@ -70,6 +74,7 @@ pub struct ModelStorage {
     /// Whether the server copies parts, if it was needed and the bucket had no record of it.
     copies: Arc<OnceCell<crate::s3::CopySupport>>,
     counts: Arc<counts::Counts>,
+    times: Times,
 }
 
 impl ModelStorage {
@@ -87,6 +92,7 @@ impl ModelStorage {
             probed: Arc::default(),
             copies: Arc::default(),
             counts: Arc::default(),
+            times: Times::default(),
         })
     }
 

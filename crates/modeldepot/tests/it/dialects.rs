@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use modeldepot::s3::UploadOptions;
-use modeldepot::{BucketName, Error, ErrorKind, S3Client};
+use modeldepot::s3::{CopySupport, UploadOptions};
+use modeldepot::{BucketName, Error, ErrorKind, Progress, S3Client};
 
-use crate::backend::{Backend, bytes};
+use crate::backend::{Backend, bytes, push};
 use crate::misbehaving::{Act, Misbehaving};
 
 fn bucket() -> BucketName {
@@ -122,4 +122,36 @@ async fn a_request_without_a_body_says_so() {
     let probed = modeldepot::ModelStorage::open(&settings).await.unwrap().probe().await.unwrap();
     assert_eq!(probed.capabilities, b.on.does);
     assert!(server.count("PUT", "UploadPartCopy") > 0, "a part was copied");
+}
+
+/// Some servers take no checksum of the whole with a copied part. Its ETag, an MD5, shows that the right bytes were copied.
+#[tokio::test]
+async fn a_copy_is_verified_by_its_md5_where_checksums_are_refused() {
+    let working = Backend::embedded().await;
+    let play = |asked: &crate::misbehaving::Asked| {
+        let checksums = ["x-amz-checksum-algorithm", "x-amz-checksum-crc64nvme"];
+        match checksums.iter().any(|name| asked.headers.contains_key(*name)) {
+            true => Act::refuse(501, "NotImplemented"),
+            false => Act::Pass,
+        }
+    };
+    let server = Misbehaving::before(working.client().endpoint(), play).await;
+    let settings = working.settings.clone().endpoint(server.endpoint().parse().unwrap());
+    let b = Backend::with(settings, tempfile::tempdir().unwrap()).await;
+    assert_eq!(b.storage.probe().await.unwrap().capabilities.part_copy, CopySupport::Hashed);
+    let part = 8 << 20;
+    let mut content = bytes(2 * part + 5, 1);
+    let mut copied = Vec::new();
+    for version in ["1", "2", "3"] {
+        if version == "3" {
+            let damaged = [&bytes(part, 2)[..], &content[part..]].concat();
+            b.put("m/v1/m.bin", &damaged).await;
+            b.put("m/v2/m.bin", &damaged).await;
+        }
+        *content.last_mut().unwrap() ^= 1;
+        let push = push("m", Some(version), &b.file("m.bin", &content), &[]);
+        copied.push(b.storage.push(push, &Progress::none()).await.unwrap().copied);
+        b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
+    }
+    assert_eq!(copied, [0, 2 * part as u64, 0], "what is damaged is not copied");
 }

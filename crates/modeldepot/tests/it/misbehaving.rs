@@ -127,18 +127,21 @@ impl Misbehaving {
 
     /// The number of requests like this so far.
     pub(crate) fn count(&self, method: &str, part: &str) -> usize {
-        self.asked.lock().unwrap().iter().filter(|asked| asked.is(method, part)).count()
+        self.asked(method, part).len()
+    }
+
+    /// The requests like this so far, in order.
+    pub(crate) fn asked(&self, method: &str, part: &str) -> Vec<Asked> {
+        self.all().into_iter().filter(|asked| asked.is(method, part)).collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
     }
 
     /// The range requests so far, in order.
     pub(crate) fn ranges(&self) -> Vec<Asked> {
-        self.asked
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|asked| asked.method == "GET" && asked.range().is_some())
-            .cloned()
-            .collect()
+        self.asked("GET", "").into_iter().filter(|asked| asked.range().is_some()).collect()
     }
 
     pub(crate) fn given(&self) -> u64 {

@@ -42,6 +42,7 @@ pub(crate) async fn racing_automatic_pushers_get_a_version_each(b: Backend) {
     let outcomes = race(&b, None).await;
     let versions: BTreeSet<_> = outcomes.iter().map(|o| o.as_ref().unwrap().manifest.version.to_string()).collect();
     assert_eq!(versions.len(), RACERS as usize, "{versions:?}");
+    assert!(versions.iter().all(|version| version.as_str() >= "20251028_181858"), "none from before: {versions:?}");
     for version in versions {
         b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
     }

@@ -302,6 +302,42 @@ pub(crate) async fn a_pull_that_begins_anew_leaves_what_is_the_users(b: Backend)
     assert_eq!(fs::read(b.path("out/m.bin")).unwrap(), b"weights");
 }
 
+/// Neither of the version itself nor of an older one in the folder.
+#[tokio::test]
+async fn a_pull_that_begins_anew_reuses_nothing() {
+    let b = Backend::embedded().await;
+    let first = bytes(20 << 20, 1);
+    let second = [&first[..16 << 20], &bytes(4 << 20, 2)].concat();
+    publish(&b, "m", "1", &[("m.bin", &first), ("same", b"same")]).await;
+    publish(&b, "m", "2", &[("m.bin", &second), ("same", b"same")]).await;
+    b.pull("m@1", "out").await.unwrap();
+    for (version, content) in [("1", &first), ("2", &second)] {
+        let pull = Pull::new(format!("m@{version}").parse().unwrap(), b.path("out")).resume(false);
+        let fetched = b.storage.pull(&pull, &Progress::none()).await.unwrap();
+        assert_eq!((fetched.reused, fetched.kept), (0, 0), "{version}");
+        assert!(fs::read(b.path("out/m.bin")).unwrap() == *content, "{version}");
+    }
+    assert_eq!(names(&b.path("out")), ["m.bin", "manifest.json", "same"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn programs_can_be_run_where_they_are_pulled() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let b = Backend::embedded().await;
+    let mode = |path: &str, mode| fs::set_permissions(b.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    let executable = |path: &str| fs::metadata(b.path(path)).unwrap().permissions().mode() & 0o111 != 0;
+    b.file("m-1/run.sh", b"#!/bin/sh");
+    mode("m-1/run.sh", 0o755);
+    publish(&b, "m", "1", &[("m.bin", b"weights")]).await;
+    b.pull("m", "out").await.unwrap();
+    assert_eq!((executable("out/run.sh"), executable("out/m.bin")), (true, false));
+    // Also where everything else is in place.
+    mode("out/run.sh", 0o644);
+    b.pull("m", "out").await.unwrap();
+    assert_eq!((executable("out/run.sh"), executable("out/m.bin")), (true, false));
+}
+
 pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
     publish(&b, "m", "1", &[("m.bin", &bytes(20 << 20, 1)), ("sub/a", b"1"), ("b", b"2")]).await;
     publish(&b, "m", "2", &[("m.bin", &bytes(20 << 20, 2)), ("sub/c", b"3")]).await;
@@ -326,8 +362,8 @@ pub(crate) async fn pulls_side_by_side_into_one_folder_all_succeed(b: Backend) {
 /// A file that another pull is about to replace is no obstacle, though the manifest that lists it is missing for a
 /// moment.
 pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
-    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file")]).await;
-    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder")]).await;
+    publish(&b, "m", "1", &[("m.bin", b"1"), ("a", b"a file"), ("c", b"1")]).await;
+    publish(&b, "m", "2", &[("m.bin", b"2"), ("a/b", b"in a folder"), ("c", b"placed")]).await;
     b.pull("m@1", "out").await.unwrap();
     let (manifest, away) = (b.path("out/manifest.json"), b.path("away.json"));
     let folder = fs::File::open(b.path("out")).unwrap();
@@ -344,10 +380,13 @@ pub(crate) async fn a_switch_under_way_is_no_conflict(b: Backend) {
     // It knows the version, and is about to look at the folder. Nothing tells when it waits for the lock.
     wait.recv().await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
+    // The other pull has put one file in place.
+    fs::rename(b.file("fetched", b"placed"), b.path("out/c")).unwrap();
     fs::rename(&away, &manifest).unwrap();
     drop(folder);
-    pulled.await.unwrap().unwrap();
-    assert_eq!(names(&b.path("out")), ["a/b", "m.bin", "manifest.json"]);
+    let fetched = pulled.await.unwrap().unwrap();
+    assert_eq!(fetched.reused, "placed".len() as u64, "it is compared again");
+    assert_eq!(names(&b.path("out")), ["a/b", "c", "m.bin", "manifest.json"]);
 }
 
 /// A version as published by the Python pipeline, or by anyone who writes three lines of JSON.

@@ -394,6 +394,41 @@ async fn a_range_beyond_the_end_means_another_size() {
     }
 }
 
+/// Of an empty object there is no range to ask for, so it is looked at once more.
+#[tokio::test]
+async fn an_object_that_is_empty_no_longer_is_of_another_size() {
+    let looks = AtomicUsize::new(0);
+    let server = Misbehaving::alone(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
+        0 => Act::Lengthless(head(b"", "e")),
+        _ => Act::Lengthless(head(b"12345", "e")),
+    })
+    .await;
+    let client = S3Client::connect(&server.settings(Duration::from_secs(20))).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let error = client.download_file(&bucket(), "k", &folder.path().join("f"), |_| {}).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Damaged { mismatch: Mismatch::Size { expected: 0, found: 5, .. }, .. }),
+        "{error:?}"
+    );
+}
+
+/// An ETag without a character in it says nothing, and keeps nobody from reading.
+#[tokio::test]
+async fn an_empty_etag_is_none() {
+    let content = bytes(100, 1);
+    let served = content.clone();
+    let server = Misbehaving::alone(move |asked| match asked.method.as_str() {
+        "HEAD" => Act::Lengthless(head(&served, "e")),
+        _ => {
+            Act::Answer(206, vec![("etag", "\"\"".into()), ("content-range", "bytes 0-99/100".into())], served.clone())
+        }
+    })
+    .await;
+    for result in both(&server, Duration::from_secs(20)).await {
+        assert!(result.unwrap() == content);
+    }
+}
+
 /// A published version behind a server that answers reads of its model file in such a way, by number.
 async fn published(
     content: &[u8],

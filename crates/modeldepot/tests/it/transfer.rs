@@ -112,3 +112,33 @@ pub(crate) async fn no_more_than_the_limit_is_moved(b: Backend) {
     slow.verify(&"m".parse().unwrap(), &Progress::none()).await.unwrap();
     assert!(began.elapsed() > least, "read in {:?}", began.elapsed());
 }
+
+/// Neither from a file of the same name with another length, nor, where only its MD5 proves a copied part, from one that
+/// is not alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_are_copied_only_from_what_was_published() {
+    let b = Backend::embedded().await;
+    let content = bytes(2 * PART + 5, 1);
+    let upload = async |storage: &ModelStorage, version: &'static str, content: &[u8]| {
+        let file = b.file("m.bin", content);
+        let published = storage.push(push("m", Some(version), &file, &[]), &Progress::none()).await.unwrap();
+        b.storage.verify(&format!("m@{version}").parse().unwrap(), &Progress::none()).await.unwrap();
+        published.copied
+    };
+    let mut probed = b.storage.probe().await.unwrap();
+    assert_eq!(upload(&b.storage, "1", &content).await, 0);
+    let mut other = content.clone();
+    other[PART] ^= 1;
+    probed.capabilities.part_copy = CopySupport::Hashed;
+    b.put(".depot/probe.json", &serde_json::to_vec(&probed).unwrap()).await;
+    let hashed = ModelStorage::open(&b.settings).await.unwrap();
+    assert_eq!(upload(&hashed, "2", &other).await, PART as u64 + 5);
+    assert_eq!(upload(&hashed, "3", &bytes(2 * PART + 5, 2)).await, 0);
+
+    for version in ["1", "2", "3"] {
+        let key = format!("m/v{version}/m.bin");
+        let longer = [&b.get(&key).await[..], b"x"].concat();
+        b.put(&key, &longer).await;
+    }
+    assert_eq!(upload(&b.storage, "4", &content).await, 0);
+}

@@ -90,6 +90,120 @@ fn what_a_pull_beside_another_left_is_swept_by_the_next() {
     assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
 }
 
+#[test]
+fn only_what_brought_something_is_kept() {
+    let temp = tempfile::tempdir().unwrap();
+    let part = temp.path().join(".modeldepot-staging/x.part");
+    let path = "f".parse().unwrap();
+    let staging = open(temp.path());
+    let staged = staging.stage(&path, 3, Some("x".to_owned()), true).unwrap();
+    assert!(!staged.was_begun(), "it is new");
+    assert!(part.exists());
+    drop(staged);
+    assert!(!part.exists(), "nothing has landed");
+    drop(stage(&staging, b"abc"));
+    assert!(part.exists());
+    // What was begun earlier stays even if nothing more lands.
+    let staged = staging.stage(&path, 3, Some("x".to_owned()), true).unwrap();
+    assert!(staged.was_begun());
+    drop(staged);
+    assert!(part.exists());
+    // What is damaged does not.
+    let staged = stage(&staging, b"abc");
+    staging.keep_nothing();
+    drop((staged, staging));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+    // Nor does a file without a name for its content, which nobody would find again.
+    let staging = open(temp.path());
+    let staged = staging.stage(&path, 3, None, true).unwrap();
+    staged.landed();
+    drop((staged, staging));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pull_that_is_not_to_resume_finds_nothing_and_keeps_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    drop(stage(&open(temp.path()), b"abc"));
+    let staging = Staging::open(Arc::new(Folder::make(temp.path()).unwrap()), false).unwrap();
+    let staged = stage(&staging, b"abc");
+    assert!(!staged.was_begun());
+    drop((staged, staging));
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "the other is not its own");
+}
+
+#[test]
+fn space_is_taken_at_once_only_for_sizes_that_are_known() {
+    let temp = tempfile::tempdir().unwrap();
+    let staging = open(temp.path());
+    let path = "f".parse().unwrap();
+    let known = staging.stage(&path, 1 << 20, Some("a".to_owned()), true).unwrap();
+    let unknown = staging.stage(&path, 1 << 20, Some("b".to_owned()), false).unwrap();
+    for (staged, taken) in [(&known, true), (&unknown, false)] {
+        let found = staged.file().metadata().unwrap();
+        assert_eq!(found.len(), 1 << 20);
+        #[cfg(target_os = "linux")]
+        assert_eq!(found.blocks() * 512 >= 1 << 20, taken);
+        #[cfg(not(target_os = "linux"))]
+        let _ = taken;
+    }
+    assert_eq!(staging.reserved(), 2 << 20);
+    known.landed();
+    unknown.landed();
+    drop((known, unknown, staging));
+    assert_eq!(open(temp.path()).reserved(), 2 << 20, "the next pull does not need it again");
+}
+
+/// A version may have more files than a process may hold open.
+#[test]
+fn a_closed_file_is_held_by_nobody() {
+    let temp = tempfile::tempdir().unwrap();
+    let staging = open(temp.path());
+    let mut staged = stage(&staging, b"abc");
+    let file = staged.file();
+    staged.close();
+    assert_eq!(Arc::strong_count(&file), 1);
+    staged.place(&"f".parse().unwrap(), false).unwrap();
+    assert_eq!(fs::read(temp.path().join("f")).unwrap(), b"abc");
+}
+
+#[test]
+fn nothing_but_staging_folders_is_swept() {
+    let temp = tempfile::tempdir().unwrap();
+    let names = [".modeldepot-stagings", ".modeldepot-staging.old", ".modeldepot", "staging", "x.modeldepot-staging"];
+    for name in names {
+        fs::create_dir(temp.path().join(name)).unwrap();
+        fs::write(temp.path().join(name).join("x.part"), "theirs").unwrap();
+    }
+    let open_to_all = temp.path().join(".modeldepot-staging-open");
+    fs::create_dir(&open_to_all).unwrap();
+    fs::write(open_to_all.join("x.part"), "theirs").unwrap();
+    fs::set_permissions(&open_to_all, fs::Permissions::from_mode(0o777)).unwrap();
+    sweep_complete(&Folder::make(temp.path()).unwrap());
+    for path in names.map(|name| temp.path().join(name)).iter().chain([&open_to_all]) {
+        assert_eq!(fs::read(path.join("x.part")).unwrap(), b"theirs", "{}", path.display());
+    }
+}
+
+#[test]
+fn each_file_is_synced_or_with_many_the_whole_file_system() {
+    use crate::fs::fuse::{self, Note};
+    let temp = tempfile::tempdir().unwrap();
+    let staging = open(temp.path());
+    for count in [1, 16, 17] {
+        let mut files: Vec<Staged> =
+            (0..count).map(|_| staging.stage(&"f".parse().unwrap(), 1, None, true).unwrap()).collect();
+        let each: Vec<Note> =
+            files.iter().map(|staged| Note::Synced(staged.file().metadata().unwrap().ino())).collect();
+        // Also one that was closed to save handles.
+        files[0].close();
+        fuse::note();
+        staging.sync(files.iter()).unwrap();
+        let all = if count > 16 && cfg!(target_os = "linux") { vec![Note::SyncedAll] } else { each };
+        assert_eq!(fuse::noted(), all, "{count}");
+    }
+}
+
 /// Another user who may write to the target folder has prepared it before the pull.
 #[test]
 fn what_others_put_there_is_left_alone() {

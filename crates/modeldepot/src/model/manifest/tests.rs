@@ -261,11 +261,14 @@ fn in_parts(bytes: &[u8], size: u64) -> Value {
     })
 }
 
+/// The smallest parts that a manifest may list.
+const PART: u64 = 1 << 20;
+
 #[test]
 fn parts_are_those_of_the_file_or_refused() {
     let bytes: Vec<u8> = (0..5 << 19).map(|at: u32| (at % 251) as u8).collect();
     let read = |entry: &Value| parse(&seal(&with_files(&entry.to_string())));
-    let good = in_parts(&bytes, SMALLEST_PARTS);
+    let good = in_parts(&bytes, PART);
     assert_eq!(read(&good).unwrap().size(), Some(bytes.len() as u64));
     let parts = |change: &dyn Fn(&mut Vec<Value>)| {
         let mut entry = good.clone();
@@ -279,18 +282,18 @@ fn parts_are_those_of_the_file_or_refused() {
     };
     let shorter = {
         let mut entry = good.clone();
-        entry["size"] = (2 * SMALLEST_PARTS).into();
+        entry["size"] = (2 * PART).into();
         entry
     };
     let one = |bytes: &[u8]| {
-        let mut entry = in_parts(bytes, SMALLEST_PARTS);
+        let mut entry = in_parts(bytes, PART);
         entry["parts"]["blake3"] = serde_json::json!([good["parts"]["blake3"][0]]);
         entry
     };
     for (what, wrong) in [
-        ("smaller than any", in_parts(&bytes[..5 << 18], SMALLEST_PARTS / 2)),
-        ("no power of two", sized(SMALLEST_PARTS + SMALLEST_PARTS / 8)),
-        ("fewer than the size needs", sized(SMALLEST_PARTS * 2)),
+        ("smaller than any", in_parts(&bytes[..5 << 18], PART / 2)),
+        ("no power of two", sized(PART + PART / 8)),
+        ("fewer than the size needs", sized(PART * 2)),
         ("one missing", parts(&|parts| drop(parts.pop()))),
         ("none", parts(&|parts| parts.clear())),
         ("only one", one(&bytes[..1000])),

@@ -45,3 +45,25 @@ impl Checksum {
 pub(in crate::s3) fn header(md5: Md5) -> String {
     BASE64.encode(md5.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// Bytes without a checksum would be stored as they arrive, whatever became of them on the way.
+    #[test]
+    fn every_request_has_one_checksum_of_its_bytes() {
+        let bytes = b"123456789";
+        let (digest, payload) = (PartDigest::of(0, bytes), Payload::new(vec![Bytes::from_static(bytes)]));
+        let sent = |checksum: Checksum| {
+            let whole = checksum.of_whole(digest.crc64());
+            [checksum.crc64(&digest), whole, checksum.of_md5(Md5::of(bytes)), checksum.md5(&payload)]
+        };
+        // The check value of CRC-64/NVME, and `printf 123456789 | openssl md5 -binary | base64`.
+        let (crc64, md5) = (Some("rosUhgp5mIg=".to_owned()), Some("JfnnlDI7RTiF9RgfG2JNCw==".to_owned()));
+        assert_eq!(sent(Checksum::Crc64), [crc64.clone(), crc64, None, None]);
+        assert_eq!(sent(Checksum::Md5), [None, None, md5.clone(), md5]);
+    }
+}

@@ -115,14 +115,11 @@ impl Concurrency {
 
     fn set(&self, state: &mut State, limit: usize) {
         let limit = limit.clamp(self.least, self.most);
-        if limit > state.limit {
-            let more = limit - state.limit;
-            let forgiven = more.min(state.owed);
-            state.owed -= forgiven;
-            self.permits.add_permits(more - forgiven);
-        } else {
-            state.owed += state.limit - limit;
-        }
+        let (more, fewer) = (limit.saturating_sub(state.limit), state.limit.saturating_sub(limit));
+        // Those that are owed are not taken away after all.
+        let forgiven = more.min(state.owed);
+        self.permits.add_permits(more - forgiven);
+        state.owed = state.owed - forgiven + fewer;
         state.limit = limit;
     }
 }
@@ -167,6 +164,57 @@ mod tests {
         assert_eq!(settle(&Concurrency::new(2, 6, 64), disk), 6, "more are worse");
         let found = settle(&Concurrency::new(2, 6, 64), |_| 1e8);
         assert!((6..=12).contains(&found), "more are no better, and only chance says so: {found}");
+    }
+
+    /// Counts bytes at these milliseconds after the first request, and returns the number after each.
+    fn limits(counted: &[(u64, u64)]) -> Vec<usize> {
+        let (concurrency, began) = (Concurrency::new(2, 6, 64), Instant::now());
+        concurrency.moved_at(0, began);
+        let count = |&(at, bytes): &(u64, u64)| {
+            concurrency.moved_at(bytes, began + Duration::from_millis(at));
+            concurrency.state.lock().unwrap().limit
+        };
+        counted.iter().map(count).collect()
+    }
+
+    #[test]
+    fn each_full_window_is_judged_by_its_bytes_a_second() {
+        let warm = [(499, 40), (500, 60), (1000, 100), (1500, 100)];
+        assert_eq!(limits(&warm), [6, 6, 6, 8]);
+        let after = |counted: &[(u64, u64)]| limits(&[&warm[..], counted].concat()).split_off(warm.len());
+        assert_eq!(after(&[(2000, 111), (2500, 124)]), [10, 13], "each brought more");
+        assert_eq!(after(&[(2000, 109), (2500, 109)]), [8, 6], "that was not worth it");
+        assert_eq!(after(&[(2500, 150), (3500, 150)]), [8, 6], "more bytes, but in twice the time");
+    }
+
+    #[test]
+    fn a_window_with_a_pause_says_nothing() {
+        assert_eq!(limits(&[(500, 1), (1000, 1), (3000, 1)]), [6, 6, 8], "a slow way is no pause");
+        assert_eq!(limits(&[(500, 1), (1000, 1), (3001, 1), (3501, 1)]), [6, 6, 6, 8]);
+    }
+
+    #[test]
+    fn bytes_are_counted_as_they_move() {
+        let concurrency = Concurrency::new(2, 6, 64);
+        concurrency.moved(3);
+        concurrency.moved(4);
+        assert_eq!(concurrency.state.lock().unwrap().bytes, 7);
+    }
+
+    #[tokio::test]
+    async fn a_number_that_grows_again_leaves_permits_that_are_out() {
+        let concurrency = Concurrency::new(1, 8, 64);
+        let mut permits = Vec::new();
+        for _ in 0..8 {
+            permits.push(concurrency.permit().await);
+        }
+        concurrency.slow_down();
+        concurrency.set(&mut concurrency.state.lock().unwrap(), 6);
+        assert_eq!(concurrency.permits.available_permits(), 0, "eight are out");
+        drop(permits);
+        assert_eq!(concurrency.permits.available_permits(), 6);
+        concurrency.set(&mut concurrency.state.lock().unwrap(), 9);
+        assert_eq!(concurrency.permits.available_permits(), 9);
     }
 
     #[tokio::test]

@@ -22,11 +22,16 @@ const FILES: usize = 32;
 
 /// Returns how many files of one version are in transfer at once: fewer where a process may open few.
 pub(crate) fn files_at_once() -> usize {
-    FILES.min(descriptors() / 8)
+    at_once(FILES, descriptors())
 }
 
-/// Returns how many descriptors this process may have. Whatever is done at once is bounded by a share of them: a file
-/// that is fetched has two and a request has one, and the process is not ours alone.
+/// Returns how many of `most` things are done at once. A share of the process's descriptors bounds them: a file that is
+/// fetched has two and a request has one, and the process is not ours alone.
+fn at_once(most: usize, descriptors: usize) -> usize {
+    most.min(descriptors / 8)
+}
+
+/// Returns how many descriptors this process may have.
 fn descriptors() -> usize {
     #[cfg(unix)]
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -79,7 +84,7 @@ impl Limits {
     /// Returns the limits for transfers of at most `rate` bytes per second.
     pub(in crate::s3) fn new(rate: Option<NonZeroU64>) -> Self {
         // The budget of the pool bounds them further. On a disk and two cores six are as good as any more.
-        let most = |at_once: usize| at_once.min(descriptors() / 8);
+        let most = |most: usize| at_once(most, descriptors());
         let parts = rate.map_or(64, parts_at_once);
         let up = Concurrency::new(parts.min(2), most(parts.min(6)), most(parts));
         let down = Concurrency::new(2, most(6), most(32));
@@ -106,6 +111,13 @@ mod tests {
     fn a_low_limit_sends_few_parts_at_once() {
         let at_once = |rate| parts_at_once(NonZeroU64::new(rate).unwrap());
         assert_eq!([1, 2_000_000, 5_000_000, 20_000_000, u64::MAX].map(at_once), [1, 1, 2, 9, 64]);
+    }
+
+    #[test]
+    fn a_process_that_may_open_few_files_does_little_at_once() {
+        let at_once = |descriptors| at_once(FILES, descriptors);
+        assert_eq!([usize::MAX, 1024, 256, 100, 32].map(at_once), [32, 32, 32, 12, 4]);
+        assert!((4..=FILES).contains(&files_at_once()), "whatever the limit of this process");
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Pool {
             left -= len;
             let kib = len.div_ceil(KIB) as usize;
             // Of a part beyond the budget there are permits for its beginning only.
-            let part = if permit.num_permits() > kib { permit.split(kib) } else { permit.split(permit.num_permits()) };
+            let part = permit.split(kib.min(permit.num_permits()));
             let bytes = if len < SMALL && buffers.is_empty() { vec![0; len as usize] } else { self.unit() };
             buffers.push(Buffer { bytes, len: len as usize, pool: Arc::clone(self), _permit: part });
         }
@@ -138,6 +138,16 @@ mod tests {
         drop(buffers);
         let lens: Vec<usize> = pool.buffers(2 * MIB + 5).await.iter().map(|buffer| buffer.as_ref().len()).collect();
         assert_eq!(lens, [UNIT, UNIT, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_small_file_takes_no_more_memory_than_its_bytes() {
+        let pool = Pool::new();
+        let mut taken = Vec::new();
+        for len in [1, SMALL - 1, SMALL, MIB + 1] {
+            taken.push(pool.buffers(len).await.iter().map(|buffer| buffer.bytes.capacity()).collect::<Vec<_>>());
+        }
+        assert_eq!(taken, [vec![1], vec![SMALL as usize - 1], vec![UNIT], vec![UNIT, UNIT]]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::listing::Listing;
 use crate::model::key::ObjectKey;
+use crate::model::name::{ModelName, Version};
 use crate::s3::ListedObject;
 use crate::store::decide::{self, Fate, STALE_AFTER};
 use crate::store::lease::age;
@@ -53,12 +54,31 @@ fn is(key: &str, fits: impl Fn(&ObjectKey) -> bool) -> bool {
     key.parse::<ObjectKey>().is_ok_and(|key| fits(&key))
 }
 
+/// Returns the version that an object is of.
+fn version_of(key: &ObjectKey) -> Option<(ModelName, Version)> {
+    let (model, version) = match key {
+        ObjectKey::Manifest(model, version)
+        | ObjectKey::Artifact(model, version, _)
+        | ObjectKey::Tombstone(model, version)
+        | ObjectKey::ForeignObjects(model, version)
+        | ObjectKey::Lease(model, version, _)
+        | ObjectKey::Uploads(model, version, _)
+        | ObjectKey::GcLock(model, version, _) => (model, version),
+        ObjectKey::Probe => return None,
+    };
+    Some((model.clone(), version.clone()))
+}
+
 proptest! {
     /// Nothing is lost and nothing counted twice, and with a model nothing of another is planned.
     #[test]
     fn every_object_is_in_one_place(listing in any_listing(), one: bool) {
         let model = one.then(|| "a".parse().unwrap());
         let sorted = Listing::sort(listing.clone(), model.as_ref());
+        // What is in no layout is never touched; only what probes left is.
+        let no_keys = [".depot/probes/x", "notes.txt"];
+        let unknown = listing.iter().map(|object| object.key.as_str()).filter(|key| no_keys.contains(key));
+        prop_assert_eq!(&sorted.unknown, &unknown.collect::<Vec<_>>());
         let mut found: Vec<String> = sorted.unknown.clone();
         found.extend(sorted.records.iter().map(|record| record.key.clone()));
         for ((of, version), mut traces) in sorted.versions {
@@ -83,8 +103,15 @@ proptest! {
     #[test]
     fn the_published_and_the_living_stay(listing in any_listing(), kept: bool, evidence: bool, grace in 0u64..3000) {
         let grace = std::time::Duration::from_secs(grace);
-        for traces in Listing::sort(listing, None).versions.into_values() {
+        for (of, traces) in Listing::sort(listing.clone(), None).versions {
+            let belongs = |key: &str| key.parse::<ObjectKey>().is_ok_and(|key| version_of(&key).as_ref() == Some(&of));
+            let all: Vec<String> = listing.iter().map(|object| object.key.clone()).filter(|key| belongs(key)).collect();
             let listed = traces.listed(NOW);
+            let (files, manifest) = (
+                all.iter().any(|key| is(key, |key| matches!(key, ObjectKey::Artifact(..)))),
+                all.iter().any(|key| is(key, |key| matches!(key, ObjectKey::Manifest(..)))),
+            );
+            prop_assert_eq!((listed.objects, listed.published), (files || manifest, manifest));
             let fate = decide::fate(listed);
             match fate {
                 Fate::Deleted => prop_assert!(listed.retired && listed.objects),
@@ -92,17 +119,27 @@ proptest! {
                 Fate::Young => prop_assert!(!listed.retired && !listed.published && listed.alive),
                 Fate::Stays => prop_assert!(!listed.objects || listed.published && !listed.retired),
             }
-            let (leases, locks): (Vec<_>, Vec<_>) = (
-                traces.needless(listed, kept, evidence)
-            ).into_iter().partition(|record| !is(&record.key, |key| matches!(key, ObjectKey::GcLock(..))));
-            prop_assert!(locks.is_empty() || listed.retired, "a lock that a push may have to see");
-            for record in leases {
-                let is_lease = is(&record.key, |key| matches!(key, ObjectKey::Lease(..)));
-                let is_uploads = is(&record.key, |key| matches!(key, ObjectKey::Uploads(..)));
-                prop_assert!(!is_lease || !evidence);
-                prop_assert!(!is_uploads || !evidence && !kept);
-                let beside = is(&record.key, |key| matches!(key, ObjectKey::ForeignObjects(..)));
-                prop_assert!(!beside || listed.retired || !listed.published && !listed.alive);
+            // A record goes as soon as nothing needs it, and no earlier: a lock stays while a push may have to see it.
+            let of = |fits: fn(&ObjectKey) -> bool| all.iter().filter(|key| is(key, fits)).cloned().collect::<Vec<_>>();
+            let mut expected = Vec::new();
+            if listed.retired {
+                expected.extend(of(|key| matches!(key, ObjectKey::GcLock(..))));
+            }
+            if listed.retired || !listed.published && !listed.alive {
+                expected.extend(of(|key| matches!(key, ObjectKey::ForeignObjects(..))));
+            }
+            if !evidence {
+                expected.extend(of(|key| matches!(key, ObjectKey::Lease(..))));
+            }
+            if !evidence && !kept {
+                expected.extend(of(|key| matches!(key, ObjectKey::Uploads(..))));
+            }
+            let needless = traces.needless(listed, kept, evidence);
+            let mut found: Vec<String> = needless.iter().map(|record| record.key.clone()).collect();
+            found.sort();
+            expected.sort();
+            prop_assert_eq!(found, expected);
+            for record in needless {
                 // What is planned is dead, and a lease that is dead is none of a pusher that may live.
                 let age = age(record.modified, NOW);
                 if decide::is_dead(age, grace) {

@@ -66,7 +66,7 @@ impl ModelStorage {
         progress.send(Event::Begun { path: file.path.clone(), bytes: file.size });
         // Named by path and content: two files may have the same content, and two versions the same path. Files of a
         // single part are not resumed.
-        let name = file.blake3.filter(|_| pull.resume && file.parts.is_some()).map(|digest| {
+        let name = file.blake3.filter(|_| file.parts.is_some()).map(|digest| {
             let name = blake3::hash(format!("{digest} {}", file.path).as_bytes());
             name.to_hex()[..32].to_owned()
         });

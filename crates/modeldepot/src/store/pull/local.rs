@@ -42,6 +42,27 @@ pub(super) fn look(
     })
 }
 
+/// Finds out which files in place of folders give way: those of earlier pulls that are unchanged. Each is read once,
+/// however many files of the version belong below it.
+pub(super) fn make_way(folder: &Folder, owned: &Owned, local: &mut Local) -> Result<()> {
+    let mut behind: BTreeMap<String, Vec<&mut Found>> = BTreeMap::new();
+    for (found, _) in local.values_mut() {
+        if let Found::Behind(at, Kind::File) = found {
+            behind.entry(at.clone()).or_default().push(found);
+        }
+    }
+    for (at, all) in behind {
+        let Ok(path) = at.parse::<ArtifactPath>() else { continue };
+        let Some(known) = owned.files.get(&path) else { continue };
+        if unchanged(folder, &path, known)?.is_some() {
+            for found in all {
+                *found = Found::Ours { files: vec![path.clone()], folders: Vec::new() };
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Checks whether a folder contains only unchanged files of earlier pulls.
 fn ours(folder: &Folder, path: &str, owned: &Owned) -> Result<Found> {
     let other = Ok(Found::Other(Kind::Folder));

@@ -204,9 +204,9 @@ impl ModelStorage {
         let read = expected.is_none();
         let (mut found, stamp, opened) = blocking(move || {
             let (found, stamp) = local::look(&here, &of, &known, &before, read)?;
-            let compared = stamp.is_some() && before.get(&of.path).is_some_and(|(_, before)| *before == stamp);
+            let compared = before.get(&of.path).is_some_and(|(_, before)| *before == stamp);
             let opened = match found {
-                Found::File if !read && !compared => here.open(of.path.as_str()).ok(),
+                Found::File if !compared => here.open(of.path.as_str()).ok(),
                 _ => None,
             };
             Ok((found, stamp, opened))
@@ -250,18 +250,15 @@ impl ModelStorage {
         // By index: a stream over a borrowing closure would make the whole future `!Send`.
         let before = &*seen;
         let looks = stream::iter(0..found.files.len()).map(|n| self.look(&folder, &found.files[n], &owned, before));
-        let local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
+        let mut local: Local = looks.buffer_unordered(files_at_once()).try_collect().await?;
         seen.clone_from(&local);
+        let (here, known) = (Arc::clone(&folder), Arc::clone(&owned));
+        let local = blocking(move || local::make_way(&here, &known, &mut local).map(|()| local)).await?;
         let mut plan = planned(&local, Some(&owned), found, pull.force, &pull.folder)?;
         if !pull.resume {
             plan.anew();
         }
-        let complete = plan.steps.values().all(|step| *step == Step::Keep)
-            && plan.obsolete.is_empty()
-            && !(owned.stale && found.manifest.files.is_some())
-            // An untrusted manifest needs no record of the user's files.
-            && (owned.anothers || owned.theirs == plan.theirs)
-            && owned.manifest == Present::Manifest(found.record.to_vec());
+        let complete = is_complete(&plan, &owned, found);
         Ok(Survey { folder: Some(folder), local, plan, complete })
     }
 }
@@ -270,6 +267,16 @@ impl Survey {
     fn keeps(&self, path: &ArtifactPath) -> bool {
         self.plan.steps.get(path) == Some(&Step::Keep)
     }
+}
+
+/// Returns true when a folder has the version, with nothing to write and nothing to remove.
+fn is_complete(plan: &Plan, owned: &Owned, version: &Description) -> bool {
+    plan.steps.values().all(|step| *step == Step::Keep)
+        && plan.obsolete.is_empty()
+        && !(owned.stale && version.manifest.files.is_some())
+        // An untrusted manifest needs no record of the user's files.
+        && (owned.anothers || owned.theirs == plan.theirs)
+        && owned.manifest == Present::Manifest(version.record.to_vec())
 }
 
 /// Plans, and reports all obstacles.

@@ -94,3 +94,63 @@ impl Obstacle {
         kinds.iter().map(of_kind).collect::<Vec<_>>().join("; ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [(ObstacleKind, bool, &str, &str); 8] = [
+        (
+            ObstacleKind::File,
+            true,
+            "`a` is not from an earlier pull, or was changed since",
+            "`a`, `b` are not from an earlier pull, or were changed since",
+        ),
+        (ObstacleKind::OtherUser, true, "`a` may be another user's", "`a`, `b` may be another user's"),
+        (ObstacleKind::Manifest, true, "`a` was not written by modeldepot", "`a`, `b` were not written by modeldepot"),
+        (ObstacleKind::Link, true, "`a` is a symbolic link", "`a`, `b` are symbolic links"),
+        (
+            ObstacleKind::Folder,
+            false,
+            "`a` is a folder, and a file in the version",
+            "`a`, `b` are folders, and files in the version",
+        ),
+        (ObstacleKind::Special, true, "`a` is not a regular file", "`a`, `b` are not regular files"),
+        (
+            ObstacleKind::NotAFolder,
+            false,
+            "`a` is not a folder, as in the version",
+            "`a`, `b` are not folders, as in the version",
+        ),
+        (
+            ObstacleKind::Sensitive,
+            true,
+            "`a` is a name that other programs act on",
+            "`a`, `b` are names that other programs act on",
+        ),
+    ];
+
+    fn obstacle(path: &str, what: ObstacleKind) -> Obstacle {
+        Obstacle { path: path.to_owned(), what }
+    }
+
+    /// Force replaces files, and no folder with what is in it.
+    #[test]
+    fn each_kind_says_what_it_is_and_whether_force_helps() {
+        for (what, yields, one, two) in ALL {
+            assert_eq!(what.yields(), yields, "{what:?}");
+            assert_eq!(obstacle("a", what).to_string(), one);
+            assert_eq!(Obstacle::list(&[obstacle("a", what)]), one);
+            assert_eq!(Obstacle::list(&[obstacle("a", what), obstacle("b", what)]), two);
+        }
+    }
+
+    #[test]
+    fn obstacles_are_listed_by_kind() {
+        let all = [("b", ObstacleKind::Link), ("a", ObstacleKind::Folder), ("c", ObstacleKind::Link)];
+        let listed = Obstacle::list(&all.map(|(path, what)| obstacle(path, what)));
+        assert_eq!(listed, "`b`, `c` are symbolic links; `a` is a folder, and a file in the version");
+        let many: Vec<Obstacle> = (0..7).map(|n| obstacle(&n.to_string(), ObstacleKind::Link)).collect();
+        assert_eq!(Obstacle::list(&many), "`0`, `1`, `2`, `3`, `4` and 2 more are symbolic links");
+    }
+}

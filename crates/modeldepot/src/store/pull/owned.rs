@@ -12,7 +12,7 @@ use super::obstacle::{Obstacle, ObstacleKind};
 use crate::error::{Error, Result};
 use crate::fs::{Folder, Seen};
 use crate::model::digest::{Blake3, Md5};
-use crate::model::manifest::Manifest;
+use crate::model::manifest::{LARGEST, Manifest};
 use crate::model::name::{ArtifactPath, ModelName, Version, folded};
 use crate::store::lookup::Description;
 
@@ -22,9 +22,6 @@ pub(super) const MANIFEST: &str = "manifest.json";
 /// The record of files from earlier pulls, for cases that no manifest covers: while versions are switched, and beside a
 /// manifest that lists no files, or files that already existed.
 pub(super) const RECORD: &str = ".modeldepot-files.json";
-
-/// The longest manifest that is read.
-const LARGEST: u64 = 64 * 1024 * 1024;
 
 /// The longest record that is read and written: a record of two versions may be longer than a manifest.
 pub(super) const LARGEST_RECORD: u64 = 4 * LARGEST;

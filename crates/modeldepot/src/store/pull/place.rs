@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::fetch::Ready;
-use super::local::{Local, look, unchanged};
+use super::local::{Local, look, make_way, unchanged};
 use super::owned::{LARGEST_RECORD, MANIFEST, OwnFile, Owned, Present, RECORD, record};
 use super::plan::{Plan, Step};
 use super::planned;
@@ -77,6 +77,7 @@ impl Switch {
         for file in &found.files {
             local.insert(file.path.clone(), look(folder, file, &owned, &self.local, true)?);
         }
+        make_way(folder, &owned, &mut local)?;
         let mut plan = planned(&local, Some(&owned), found, self.force, folder.root())?;
         if !self.resume {
             plan.anew();
@@ -156,7 +157,7 @@ impl Switch {
     }
 
     /// Writes a record small enough for a later pull to read.
-    fn write_record(&self, record: Vec<u8>) -> Result<()> {
+    pub(super) fn write_record(&self, record: Vec<u8>) -> Result<()> {
         if record.len() as u64 > LARGEST_RECORD {
             let what = io::Error::new(io::ErrorKind::FileTooLarge, "too many files of earlier pulls");
             return Err(Error::io("write", self.folder.shown(RECORD))(what));

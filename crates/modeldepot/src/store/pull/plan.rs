@@ -15,7 +15,7 @@ pub(super) enum Found {
     Same,
     /// A regular file with other or unknown bytes.
     File,
-    /// A folder that contains only unchanged files of earlier pulls.
+    /// Only unchanged files of earlier pulls: in a folder at the path, or a file in place of a parent.
     Ours {
         /// The files.
         files: Vec<ArtifactPath>,
@@ -98,10 +98,6 @@ pub(super) fn plan(
             }
             Found::Other(Kind::Link) if may(ObstacleKind::Link) => Step::Replace,
             Found::Other(Kind::Special) if force => Step::Replace,
-            Found::Behind(at, Kind::File) if at.parse().is_ok_and(|at| owned.contains(&at)) => {
-                plan.cleared.extend(at.parse::<ArtifactPath>());
-                Step::Create
-            }
             Found::File | Found::Other(Kind::File) => {
                 refuse(path.as_str(), ObstacleKind::File);
                 continue;
@@ -172,6 +168,74 @@ mod tests {
         }
     }
 
+    /// A path of the version, whether an earlier pull put a file there, what is there, and what follows.
+    type Case = (Found, bool, bool, Result<Step, ObstacleKind>);
+
+    #[test]
+    fn each_thing_in_the_way_is_kept_replaced_or_reported() {
+        use ObstacleKind as Kinds;
+        let both = [false, true];
+        let behind = |at: &str, kind| Found::Behind(at.to_owned(), kind);
+        let in_place_of_a_parent = Found::Ours { files: vec![path("own")], folders: Vec::new() };
+        let mut cases: Vec<Case> = Vec::new();
+        for (ours, force) in both.iter().flat_map(|ours| both.map(|force| (*ours, force))) {
+            let replaced = |may: bool, what| if may { Ok(Step::Replace) } else { Err(what) };
+            cases.extend([
+                (Found::Absent, ours, force, Ok(Step::Create)),
+                (Found::Same, ours, force, Ok(Step::Keep)),
+                (Found::File, ours, force, replaced(ours || force, Kinds::File)),
+                (Found::Other(Kind::Link), ours, force, replaced(ours || force, Kinds::Link)),
+                // Something else than a pull makes there, even where one had put a file.
+                (Found::Other(Kind::Special), ours, force, replaced(force, Kinds::Special)),
+                (Found::Other(Kind::Folder), ours, force, Err(Kinds::Folder)),
+                (behind("x", Kind::Link), ours, force, Err(Kinds::NotAFolder)),
+                // Even one of an earlier pull, which was changed since.
+                (behind("own", Kind::File), ours, force, Err(Kinds::NotAFolder)),
+                (in_place_of_a_parent.clone(), ours, force, Ok(Step::Create)),
+            ]);
+        }
+        for (at, ours, force, expected) in cases {
+            let owned = paths(if ours { &["own", "a"] } else { &["own"] });
+            let planned = plan(&BTreeMap::from([(path("a"), at.clone())]), &owned, force);
+            let step = planned.as_ref().map(|plan| plan.steps[&path("a")]).map_err(|refused| refused[0].what);
+            assert_eq!(step, expected, "{at:?} {ours} {force}");
+            let Ok(planned) = planned else { continue };
+            assert_eq!(planned.theirs.contains(&path("a")), at == Found::Same && !ours, "{at:?} {ours}");
+            let cleared = at == in_place_of_a_parent;
+            assert_eq!(planned.cleared, paths(if cleared { &["own"] } else { &[] }), "{at:?}");
+            assert_eq!(planned.obsolete, paths(if cleared { &[] } else { &["own"] }), "{at:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_gives_way_if_all_in_it_is_from_pulls() {
+        let found = |files: &[&str]| Found::Ours {
+            files: files.iter().map(|text| path(text)).collect(),
+            folders: vec!["a/b".to_owned(), "a".to_owned()],
+        };
+        let at = |files: &[&str]| BTreeMap::from([(path("a"), found(files))]);
+        let planned = plan(&at(&["a/b/c", "a/d"]), &paths(&["a/b/c", "a/d", "e"]), false).unwrap();
+        assert_eq!(planned.steps[&path("a")], Step::Create);
+        assert_eq!((planned.cleared, planned.obsolete), (paths(&["a/b/c", "a/d"]), paths(&["e"])));
+        assert_eq!(planned.folders, ["a/b", "a"]);
+        for force in [false, true] {
+            let refused = plan(&at(&["a/b/c", "a/d"]), &paths(&["a/b/c", "a"]), force).unwrap_err();
+            assert_eq!(refused, [Obstacle { path: "a".to_owned(), what: ObstacleKind::Folder }]);
+        }
+    }
+
+    #[test]
+    fn a_pull_that_begins_anew_fetches_all_but_the_users_files() {
+        let found = BTreeMap::from(
+            [("kept", Found::Same), ("mine", Found::Same), ("new", Found::Absent), ("old", Found::File)]
+                .map(|(at, found)| (path(at), found)),
+        );
+        let mut planned = plan(&found, &paths(&["kept", "old"]), false).unwrap();
+        planned.anew();
+        let steps = [("kept", Step::Replace), ("mine", Step::Keep), ("new", Step::Create), ("old", Step::Replace)];
+        assert_eq!(planned.steps, steps.map(|(at, step)| (path(at), step)).into());
+    }
+
     fn any_path() -> impl Strategy<Value = ArtifactPath> {
         proptest::sample::select(vec!["a", "b", "a/b", "a/c", "b/c/d", "w-00001-of-00003", ".env", ".git/config"])
             .prop_map(path)
@@ -206,7 +270,7 @@ mod tests {
                             prop_assert_eq!(plan.theirs.contains(path), !owned.contains(path), "whose it is is known");
                         }
                         Step::Create => {
-                            let free = matches!(found[path], Found::Absent | Found::Behind(..) | Found::Ours { .. });
+                            let free = matches!(found[path], Found::Absent | Found::Ours { .. });
                             prop_assert!(free, "{path}");
                         }
                         Step::Replace => {
@@ -215,9 +279,6 @@ mod tests {
                         }
                     }
                     prop_assert!(force || !is_sensitive(path));
-                    if let Found::Behind(at, kind) = &found[path] {
-                        prop_assert!(plan.cleared.contains(&at.parse().unwrap()) && *kind == Kind::File);
-                    }
                 }
                 prop_assert!(plan.cleared.is_subset(&owned) && plan.obsolete.is_subset(&owned));
                 prop_assert!(plan.obsolete.iter().all(|path| !found.contains_key(path)));

@@ -1,5 +1,12 @@
 //! Switching versions in a process that dies at any step.
 
+mod compared;
+#[cfg(unix)]
+mod durable;
+mod meanwhile;
+#[cfg(unix)]
+mod recorded;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -7,6 +14,7 @@ use std::sync::Arc;
 
 use super::fetch::Ready;
 use super::local::{self, Local};
+use super::obstacle::ObstacleKind;
 use super::owned::{OwnFile, Owned};
 use super::place::{Done, Switch};
 use super::plan::{Found, Step};
@@ -63,12 +71,19 @@ fn version(name: &str, files: &Files, ours: bool) -> Arc<Description> {
 
 /// Pulls a version as `ModelStorage::pull` does, with the given files.
 fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
+    let (switch, ready) = fetched(root, found, files)?;
+    switch.run(ready)
+}
+
+/// Plans a pull and stages the files that it needs.
+fn fetched(root: &Path, found: &Arc<Description>, files: &Files) -> Result<(Switch, Vec<Ready>)> {
     let folder = Arc::new(Folder::make(root)?);
     let owned = Owned::read(&folder, found, false)?;
     let mut seen = Local::new();
     for file in &found.files {
         seen.insert(file.path.clone(), local::look(&folder, file, &owned, &Local::new(), true)?);
     }
+    local::make_way(&folder, &owned, &mut seen)?;
     let plan = planned(&seen, Some(&owned), found, false, root)?;
     let staging = Staging::open(Arc::clone(&folder), true)?;
     let mut ready = Vec::new();
@@ -84,7 +99,7 @@ fn pull(root: &Path, found: &Arc<Description>, files: &Files) -> Result<Done> {
         ready.push(Ready { file, staged, kept: 0, reused: 0 });
     }
     let found = Arc::clone(found);
-    Switch { folder, staging, found, local: seen, force: false, resume: true, sync: false }.run(ready)
+    Ok((Switch { folder, staging, found, local: seen, force: false, resume: true, sync: false }, ready))
 }
 
 /// All files below a folder with their text, except staging files.
@@ -214,6 +229,41 @@ fn a_folder_becomes_a_file_if_it_has_nothing_else() {
     fs::write(temp.path().join("new/folder/m-2-of-2"), "new 2").unwrap();
     pull(temp.path(), &three, THREE).unwrap();
     assert_eq!(tree(temp.path()), expected(&three, THREE, &[]));
+}
+
+#[test]
+fn a_file_becomes_a_folder_if_it_is_unchanged() {
+    let temp = tempfile::tempdir().unwrap();
+    let (one, two) = (version("1", ONE, true), version("2", TWO, true));
+    let at = temp.path().join("becomes-a-folder");
+    pull(temp.path(), &one, ONE).unwrap();
+    for changed in ["old, and more", "OLD"] {
+        fs::write(&at, changed).unwrap();
+        let refused = pull(temp.path(), &two, TWO).unwrap_err();
+        let Error::InTheWay { obstacles, .. } = &refused else { panic!("{refused:?}") };
+        assert_eq!(obstacles.len(), 1);
+        assert_eq!((obstacles[0].path.as_str(), obstacles[0].what), ("becomes-a-folder", ObstacleKind::NotAFolder));
+        assert_eq!(fs::read_to_string(&at).unwrap(), changed);
+        assert!(temp.path().join("manifest.json").exists(), "nothing was touched");
+    }
+    fs::write(&at, "old").unwrap();
+    pull(temp.path(), &two, TWO).unwrap();
+    assert_eq!(tree(temp.path()), expected(&two, TWO, &[]));
+}
+
+/// While a pull waits for others, the user may change the file.
+#[test]
+fn a_file_that_changes_before_it_becomes_a_folder_stays() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = temp.path().join("becomes-a-folder");
+    pull(temp.path(), &version("1", ONE, true), ONE).unwrap();
+    let before = tree(temp.path()).len();
+    let (switch, ready) = fetched(temp.path(), &version("2", TWO, true), TWO).unwrap();
+    let changed = at.clone();
+    fuse::meanwhile(move || fs::write(changed, "mine").unwrap());
+    assert_eq!(switch.run(ready).unwrap_err().kind(), crate::ErrorKind::Conflict);
+    assert_eq!(fs::read_to_string(&at).unwrap(), "mine");
+    assert_eq!(tree(temp.path()).len(), before, "nothing was touched");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::fs::{Stamp, open_to_read};
 use crate::model::key::ObjectKey;
 use crate::model::manifest::{FileEntry, Manifest};
 use crate::model::name::{ArtifactPath, Version};
-use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once, part_size};
+use crate::s3::{BaseObject, ChecksumSupport, CopySupport, files_at_once};
 use crate::store::ModelStorage;
 use crate::task::blocking;
 
@@ -34,8 +34,7 @@ pub(in crate::store) type BaseFiles = BTreeMap<ArtifactPath, Vec<Arc<BaseObject>
 impl ModelStorage {
     /// Finds files of earlier versions to copy from, on servers whose copies can be trusted.
     pub(in crate::store) async fn base_files(&self, push: &Push, version: &Version) -> BaseFiles {
-        let large: Vec<&SourceFile> =
-            push.source.files().iter().filter(|file| file.size > part_size(file.size)).collect();
+        let large: Vec<&SourceFile> = push.source.files().iter().filter(|file| file.in_parts()).collect();
         if !push.copies || large.is_empty() {
             return BaseFiles::new();
         }
@@ -115,4 +114,56 @@ fn like<'a>(file: &SourceFile, manifest: &'a Manifest) -> Option<&'a FileEntry> 
     let entries = || manifest.files.iter().flatten().filter(|entry| entry.parts.is_some());
     let same_path = entries().find(|entry| entry.path == file.path);
     same_path.or_else(|| entries().find(|entry| entry.size == file.size))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const PART: u64 = 8 << 20;
+
+    fn manifest(files: &[(&str, u64)]) -> Manifest {
+        let blake3 = "0".repeat(64);
+        let entry = |&(path, size): &(&str, u64)| {
+            let mut entry = serde_json::json!({"path": path, "size": size, "blake3": blake3});
+            if size > PART {
+                entry["parts"] = serde_json::json!({"size": PART, "blake3": [blake3, blake3]});
+            }
+            entry
+        };
+        let files: Vec<_> = files.iter().map(entry).collect();
+        let manifest = serde_json::json!({"model_name": "m", "version": "1", "model_file": "m/v1/a", "files": files});
+        serde_json::from_value(manifest).unwrap()
+    }
+
+    #[test]
+    fn parts_are_sought_in_the_file_at_the_same_path_or_of_the_same_size() {
+        let alike = |path: &str, size: u64, files: &[(&str, u64)]| {
+            let file = SourceFile::new(path.parse().unwrap(), path.into(), size);
+            like(&file, &manifest(files)).map(|entry| entry.path.to_string())
+        };
+        let (longer, other) = (PART + 1, PART + 2);
+        assert_eq!(alike("b", longer, &[("a", longer), ("b", other)]).as_deref(), Some("b"));
+        assert_eq!(alike("c", longer, &[("a", other), ("b", longer)]).as_deref(), Some("b"));
+        assert_eq!(alike("c", longer, &[("a", other), ("b", other)]), None);
+        assert_eq!(alike("b", longer, &[("b", 5)]), None, "it has no parts");
+        assert_eq!(alike("b", longer, &[("b", 5), ("a", longer)]).as_deref(), Some("a"));
+        assert_eq!(alike("b", longer, &[]), None);
+    }
+
+    #[test]
+    fn only_the_file_that_was_found_is_compared_with_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("m.bin");
+        fs::write(&local, "weights").unwrap();
+        let stamp = Stamp::of_metadata(&fs::metadata(&local).unwrap());
+        assert!(opened(&local, Some(stamp)).is_some() && opened(&local, None).is_some());
+        fs::rename(&local, folder.path().join("moved")).unwrap();
+        assert!(opened(&local, None).is_none());
+        fs::write(&local, "another").unwrap();
+        assert!(opened(&local, Some(stamp)).is_none(), "another file under its name");
+        assert!(opened(folder.path(), None).is_none(), "a folder");
+    }
 }

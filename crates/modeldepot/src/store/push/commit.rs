@@ -2,13 +2,17 @@
 //!
 //! Only a finished upload under a lease makes an [`Uploaded`], and only an [`Uploaded`] can be published.
 
+mod listed;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
+use self::listed::{AsSent, Compared};
 use super::base_version::BaseFiles;
 use super::source::SourceFile;
 use super::validate::read_back;
@@ -21,9 +25,10 @@ use crate::progress::Progress;
 use crate::s3::{Created, ListedObject, OwnUploads, Pending, Sent, Upload, UploadOptions, files_at_once, part_size};
 use crate::store::ModelStorage;
 use crate::store::decide::{self, Begin, Count, ReadBack, Standing, Write};
-use crate::store::lease::{Lease, Read, pause};
+use crate::store::lease::{Lease, Read};
 use crate::store::ownership::{Foreign, mark};
 use crate::store::push::{Published, Push, entry};
+use crate::store::times::pause;
 use crate::store::upload_records::Announced;
 
 /// How many times the manifest is sent again when the server is unavailable and nothing was stored.
@@ -260,26 +265,26 @@ impl Job<'_> {
             };
             match count {
                 Count::Publish => break listed,
-                Count::Wait => pause(began).await,
+                Count::Wait => pause(began.elapsed()).await,
                 Count::Fail => return Err(self.pushed_by_another(push.source.main())),
             }
         };
-        let mut found: BTreeMap<&str, _> = listed.iter().map(|o| (&o.key[prefix.len()..], o)).collect();
-        for (SourceFile { path, .. }, sent) in sent {
-            let Some(object) = found.remove(path.as_str()).filter(|object| object.size == sent.digests.size) else {
-                return Err(self.pushed_by_another(path));
-            };
-            // A server that lists no ETag leaves only the size to compare. One that lists a different ETag than it
-            // answered with, as `rclone serve s3` does, requires comparing the bytes.
-            if !object.etag.is_empty()
-                && object.etag != sent.etag
-                && storage.depot.same_object(&storage.bucket, &object.key, &sent.digests).await?.is_none()
-            {
+        let files = sent.iter().map(|(file, sent)| AsSent {
+            path: file.path.as_str(),
+            size: sent.digests.size,
+            etag: &sent.etag,
+        });
+        let compared = Compared::of(prefix, listed, files);
+        if let Some(at) = compared.changed.first() {
+            return Err(self.pushed_by_another(&sent[*at].0.path));
+        }
+        for at in compared.unclear {
+            let (SourceFile { path, .. }, sent) = &sent[at];
+            if storage.depot.same_object(&storage.bucket, &self.key(path), &sent.digests).await?.is_none() {
                 return Err(self.pushed_by_another(path));
             }
         }
-        // A manifest that has appeared is another push's, and is handled when ours is created.
-        Ok(found.into_iter().filter(|(path, _)| *path != "manifest.json").map(|(_, object)| object.clone()).collect())
+        Ok(compared.besides)
     }
 
     /// Creates the manifest if there is none: the only visible effect of a push.
@@ -308,14 +313,13 @@ impl Job<'_> {
                     put.map(|()| Created::Refused)
                 }
             };
-            let lost = match outcome {
-                Ok(Created::Now) => None,
-                Ok(Created::Refused) => Some(None),
+            let error = match outcome {
+                Ok(Created::Now) => break,
+                Ok(Created::Refused) => None,
                 // The request may have succeeded and its reply been lost: only the bucket shows which.
-                Err(error) if error.may_pass() => Some(Some(error)),
+                Err(error) if error.may_pass() => Some(error),
                 Err(error) => return Err(error),
             };
-            let Some(error) = lost else { break };
             let standing = storage.read_manifest(model, version).await?.map(|(manifest, _)| manifest);
             let held = standing.as_ref().map(|theirs| Standing {
                 own: theirs.write_id == manifest.write_id,
@@ -332,7 +336,7 @@ impl Job<'_> {
                 (ReadBack::Nothing, _, Some(error))
                     if *error.mark() == Mark::Unavailable && self.conditions && attempt < CREATES =>
                 {
-                    tokio::time::sleep(Duration::from_millis(fastrand::u64(50..200 << attempt))).await;
+                    tokio::time::sleep(storage.times.before_creating_again(attempt)).await;
                     attempt += 1;
                 }
                 (ReadBack::Nothing, _, Some(error)) => return Err(error),

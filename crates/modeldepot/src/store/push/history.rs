@@ -49,9 +49,11 @@ fn read(file: &SourceFile) -> Result<History> {
     History::parse(file.path.file_name(), &bytes).map_err(|source| Error::history(file.path.as_str(), source))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::store::Scan;
 
     const CURVE: &str = r#"{"val_accuracy": [0.7, 0.9, 0.8]}"#;
@@ -69,6 +71,36 @@ mod tests {
         let history = source.read_history(&mut notes).unwrap().unwrap();
         assert_eq!(history.metadata()["best_epoch"], 2);
         assert_eq!(source.history().unwrap().as_str(), "training_history.json");
+    }
+
+    /// A folder with a model and this file, which is named as the history.
+    fn named(name: &str, text: &str) -> (tempfile::TempDir, Source) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("m.bin"), "weights").unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let source = Source::scan(&Scan::new(folder.path()).history(path)).unwrap();
+        (folder, source)
+    }
+
+    #[test]
+    fn a_history_that_was_named_must_be_one() {
+        let (_folder, mut source) = named("any name.json", CURVE);
+        assert_eq!(source.read_history(&mut Vec::new()).unwrap().unwrap().metadata()["best_epoch"], 2);
+        let (_folder, mut source) = named("training_history.json", "no history");
+        let error = source.read_history(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_said_to_be() {
+        let (folder, _) = named("training_history.json", "");
+        let path = folder.path().join("training_history.json");
+        std::fs::File::create(&path).unwrap().set_len(MAX_BYTES as u64 + 1).unwrap();
+        let mut source = Source::scan(&Scan::new(folder.path()).history(path)).unwrap();
+        let error = source.read_history(&mut Vec::new()).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains("a training history is at most"), "{cause}");
     }
 
     #[test]

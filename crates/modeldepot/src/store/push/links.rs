@@ -82,17 +82,13 @@ pub(in crate::store) fn absent(path: &Path, source: std::io::Error) -> SourceErr
         }
         ErrorKind::NotFound => SourceError::Missing { path },
         // This kind has no stable name in the standard library yet.
-        _ if is_loop(&source) => SourceError::LinkLoop { target: pointed_to(&path), path },
+        #[cfg(unix)]
+        _ if source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            SourceError::LinkLoop { target: pointed_to(&path), path }
+        }
         _ => SourceError::Unreadable { path, source },
     }
 }
 
-#[cfg(unix)]
-fn is_loop(error: &std::io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
-}
-
-#[cfg(not(unix))]
-fn is_loop(_: &std::io::Error) -> bool {
-    false
-}
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub(in crate::store) mod validate;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use futures_util::FutureExt as _;
 use futures_util::future::FusedFuture as _;
@@ -40,6 +40,7 @@ use super::push::base_version::BaseFiles;
 use super::push::commit::Job;
 use super::push::resume::{Entry, ResumeState};
 use super::push::source::{Source, SourceFile};
+use super::times::is_over;
 use crate::error::{Error, Result};
 use crate::model::digest::Digests;
 use crate::model::key::{ObjectKey, gc_locks_prefix, version_prefix};
@@ -49,9 +50,6 @@ use crate::progress::Progress;
 use crate::s3::part_size;
 use crate::setters::setters;
 use crate::task::{blocking, settled};
-
-/// How long a push waits for a gc run to decide about the version.
-const CLEANING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A version to publish: start with [`Push::new`], and set other fields with their setters.
 #[derive(Debug, Clone)]
@@ -241,9 +239,9 @@ impl ModelStorage {
     async fn attempt(&self, attempt: Attempt<'_>, earlier: &mut Option<BaseFiles>) -> Result<Published> {
         let Attempt { push, begun_at, version, id, resumed, conditions, progress } = attempt;
         let model = &push.model;
-        if (push.version.is_some() || resumed)
-            && let Some(theirs) = self.standing(model, &version).await?
-        {
+        // Whether it is to be this version and no other.
+        let named = push.version.is_some() || resumed;
+        if named && let Some(theirs) = self.standing(model, &version).await? {
             let published = self.compare(push, id, theirs).await?;
             if resumed {
                 // The interrupted push had published, but ended before it withdrew its lease.
@@ -261,7 +259,7 @@ impl ModelStorage {
             tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
             begun: begun_at,
             resumed,
-            patient: push.version.is_some() || resumed,
+            patient: named,
             conditions,
         };
         // Meanwhile, once for all attempts, look up what earlier versions have.
@@ -288,30 +286,36 @@ impl ModelStorage {
         let job =
             Job { storage: self, push, version, id, resumed, lease: &lease, progress, conditions, earlier: found };
         let wrote = AtomicBool::new(decide::may_have_sent(resumed, None));
-        let in_parts = push.source.files().iter().any(|file| file.size > part_size(file.size));
         let result = Box::pin(job.run(&wrote)).await;
-        if let Err(error) = &result
-            && !error.may_pass()
-            && wrote.load(Ordering::Relaxed)
-            && in_parts
-            && let Err(error) = self.abort_uploads(model, &job.version, id).await
-        {
-            tracing::debug!(%error, %model, version = %job.version, "cannot abort the uploads of a push that failed");
+        let version = job.version;
+        let wrote = wrote.into_inner();
+        if wrote {
+            self.settle(push, &version, id, result.as_ref().err()).await;
         }
-        if wrote.load(Ordering::Relaxed) && in_parts {
-            self.settle_uploads(model, &job.version, id, result.is_ok()).await;
-        }
-        // Only the lease shows that the push failed. It is withdrawn so that another may push; the record stays.
-        if result.is_err()
-            && wrote.load(Ordering::Relaxed)
-            && let Err(error) = self.record_failure(model, &job.version, id).await
-        {
-            tracing::debug!(%error, %model, version = %job.version, "cannot record that the push failed");
-        }
-        if decide::withdraws(conditions, result.is_ok(), wrote.into_inner()) {
+        if decide::withdraws(conditions, result.is_ok(), wrote) {
             self.withdraw(lease).await;
         }
         result
+    }
+
+    /// Leaves in order what a push that has ended may have sent.
+    async fn settle(&self, push: &Push, version: &Version, id: Uuid, failure: Option<&Error>) {
+        let model = &push.model;
+        if push.source.files().iter().any(SourceFile::in_parts) {
+            if let Some(error) = failure
+                && !error.may_pass()
+                && let Err(error) = self.abort_uploads(model, version, id).await
+            {
+                tracing::debug!(%error, %model, %version, "cannot abort the uploads of a push that failed");
+            }
+            self.settle_uploads(model, version, id, failure.is_none()).await;
+        }
+        // Only the lease shows that the push failed. It is withdrawn so that another may push; the record stays.
+        if failure.is_some()
+            && let Err(error) = self.record_failure(model, version, id).await
+        {
+            tracing::debug!(%error, %model, %version, "cannot record that the push failed");
+        }
     }
 
     /// Returns the first second at or after `from` whose version is not retired and has no objects in the bucket.
@@ -427,7 +431,7 @@ impl ModelStorage {
                 Checked::Deleted => {
                     return Err(Error::version_retired(model, version));
                 }
-                Checked::Wait if began.elapsed() > CLEANING => {
+                Checked::Wait if is_over(began.elapsed(), self.times.cleaning) => {
                     return Err(Error::gc_locked(model, version));
                 }
                 Checked::Wait => {
@@ -457,3 +461,6 @@ pub(super) fn entry(file: &SourceFile, digests: &Digests) -> FileEntry {
         parts,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@
 mod git;
 #[cfg(feature = "globs")]
 mod globs;
-#[cfg(not(feature = "globs"))]
+#[cfg(any(test, not(feature = "globs")))]
 mod none;
 #[cfg(feature = "globs")]
 #[cfg(test)]

@@ -70,3 +70,33 @@ impl ModelStorage {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published(sizes: &[(&str, u64)], latest: Option<&str>) -> Vec<String> {
+        let blake3 = "0".repeat(64);
+        let files = sizes.iter().map(|(path, size)| serde_json::json!({"path": path, "size": size, "blake3": blake3}));
+        let manifest = serde_json::json!({
+            "model_name": "m",
+            "version": "1",
+            "model_file": "m/v1/m.bin",
+            "files": files.collect::<Vec<_>>(),
+        });
+        let mut published = Published::of(serde_json::from_value(manifest).unwrap(), false, 0, 0);
+        published.latest = latest.map(|latest| latest.parse().unwrap());
+        published.warnings()
+    }
+
+    #[test]
+    fn what_the_publisher_may_not_expect_is_said() {
+        assert_eq!(published(&[("m.bin", 1), ("empty.txt", 0)], None), [""; 0]);
+        assert_eq!(published(&[("empty.txt", 0), ("m.bin", 1)], None), [""; 0]);
+        assert_eq!(published(&[("a.txt", 1), ("m.bin", 0)], None), ["the model file `m.bin` is empty"]);
+        assert_eq!(
+            published(&[("m.bin", 0)], Some("2")),
+            ["the model file `m.bin` is empty", "`m@latest` is still `2`, which sorts after `1`"]
+        );
+    }
+}

@@ -72,6 +72,11 @@ impl Source {
     /// # Errors
     /// [`SourceError`] for files that cannot be published as they are, and as [`Source::from_files`].
     pub fn scan(scan: &Scan) -> Result<Source> {
+        Source::scan_at_most(scan, MOST)
+    }
+
+    /// Scans a folder of at most `most` entries.
+    fn scan_at_most(scan: &Scan, most: usize) -> Result<Source> {
         let found = fs::metadata(&scan.path).map_err(|error| absent(&scan.path, error))?;
         let mut files = Files::default();
         let mut notes = Notes::default();
@@ -82,7 +87,7 @@ impl Source {
             files.root = Some(links.root().to_owned());
             notes.malformed = malformed;
             let within = vec![links.root().to_owned()];
-            let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), seen: 0 };
+            let mut walk = Walk { scan, links, given, files, notes, within, ignores: Vec::new(), left: most, most };
             walk.folder(&scan.path, Path::new(""))?;
             Walk { files, notes, .. } = walk;
             notes.unmatched = walk.given.unmatched();
@@ -202,7 +207,9 @@ struct Walk<'s> {
     within: Vec<PathBuf>,
     /// The patterns of those folders.
     ignores: Vec<FolderPatterns>,
-    seen: usize,
+    /// How many entries are read at most, and how many more.
+    most: usize,
+    left: usize,
 }
 
 impl Walk<'_> {
@@ -210,10 +217,8 @@ impl Walk<'_> {
         let unreadable = |source| SourceError::Unreadable { path: folder.to_owned(), source };
         let mut entries = Vec::new();
         for entry in fs::read_dir(folder).map_err(unreadable)? {
-            self.seen += 1;
-            if self.seen > MOST {
-                return Err(SourceError::TooMany { path: self.scan.path.clone(), limit: MOST }.into());
-            }
+            let too_many = || SourceError::TooMany { path: self.scan.path.clone(), limit: self.most };
+            self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
             entries.push(entry.map_err(unreadable)?);
         }
         if entries.is_empty() && relative != Path::new("") {
@@ -300,3 +305,6 @@ fn text(local: &Path, relative: &Path) -> Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

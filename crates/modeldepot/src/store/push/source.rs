@@ -11,6 +11,7 @@ use crate::error::{Error, Result, SourceError};
 use crate::fs::Stamp;
 use crate::model::model_file::model_file;
 use crate::model::name::ArtifactPath;
+use crate::s3::part_size;
 
 /// The files to publish, each at its path in the version.
 ///
@@ -63,6 +64,11 @@ impl SourceFile {
         let (executable, stamp) = (is_executable(found), Some(Stamp::of_metadata(found)));
         SourceFile { path, local: local.to_owned(), size: found.len(), executable, stamp }
     }
+
+    /// Returns true when the file is sent in several parts.
+    pub(in crate::store) fn in_parts(&self) -> bool {
+        self.size > part_size(self.size)
+    }
 }
 
 /// Checks a file to publish.
@@ -77,15 +83,13 @@ pub(in crate::store) fn look(local: &Path) -> Result<fs::Metadata> {
     }
 }
 
-#[cfg(unix)]
+/// Returns true when the owner of a file may execute it. Only Unix has such a permission.
 fn is_executable(found: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    found.permissions().mode() & 0o100 != 0
-}
-
-#[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
-    false
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions());
+    #[cfg(not(unix))]
+    let (mode, _) = (0, found);
+    mode & 0o100 != 0
 }
 
 impl Source {
@@ -207,6 +211,7 @@ impl Source {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::store::Scan;
 
     fn path(text: &str) -> ArtifactPath {
         text.parse().unwrap()
@@ -234,6 +239,43 @@ mod tests {
         let named = taken(&local, Some("log.csv"), None, &["model.bin", "log.csv"]).unwrap();
         assert_eq!((named.main().as_str(), named.main_was_chosen()), ("log.csv", false));
         assert!(!taken(&local, None, None, &["any"]).unwrap().main_was_chosen(), "there was no choice");
+    }
+
+    #[test]
+    fn the_model_file_can_be_published_under_another_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = folder.path().join("x");
+        fs::write(&local, "x").unwrap();
+        let source = |main, history| taken(&local, Some(main), Some(history), &["a.bin", "b.bin", "log.csv"]).unwrap();
+        let paths = |source: &Source| source.files().iter().map(|file| file.path.to_string()).collect::<Vec<_>>();
+
+        let renamed = source("b.bin", "log.csv").with_main_at(path("sub/model.bin")).unwrap();
+        assert_eq!(paths(&renamed), ["a.bin", "log.csv", "sub/model.bin"]);
+        assert_eq!((renamed.main().as_str(), renamed.history().unwrap().as_str()), ("sub/model.bin", "log.csv"));
+        // A file can be both.
+        let renamed = source("log.csv", "log.csv").with_main_at(path("z.csv")).unwrap();
+        assert_eq!((renamed.main().as_str(), renamed.history().unwrap().as_str()), ("z.csv", "z.csv"));
+        for taken in ["a.bin", "a.bin/x"] {
+            let error = source("b.bin", "log.csv").with_main_at(path(taken)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+        }
+        // What a scan found stays known.
+        fs::write(folder.path().join(".env"), "x").unwrap();
+        fs::write(folder.path().join("y"), "y").unwrap();
+        let scanned = Source::scan(&Scan::new(folder.path())).unwrap();
+        let renamed = scanned.clone().with_main_at(path("model.bin")).unwrap();
+        assert_eq!((renamed.left_out(), renamed.main_was_chosen()), (scanned.left_out(), true));
+        assert_eq!(renamed.left_out().len(), 1);
+    }
+
+    #[test]
+    fn a_file_of_one_part_is_sent_whole() {
+        let in_parts = |size| SourceFile::new(path("a"), PathBuf::new(), size).in_parts();
+        let part = part_size(0);
+        assert_eq!(
+            [0, 1, part - 1, part, part + 1, 100 * part].map(in_parts),
+            [false, false, false, false, true, true]
+        );
     }
 
     #[test]

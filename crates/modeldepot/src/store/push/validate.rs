@@ -68,3 +68,23 @@ fn stand_in(file: &SourceFile, md5: bool) -> FileEntry {
         parts,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What stands in for a file that was not read is as long as the real entry.
+    #[test]
+    fn a_file_is_stood_in_for_with_as_many_parts() {
+        let part = part_size(0);
+        for (size, count) in [(0, None), (1, None), (part, None), (part + 1, Some(2)), (3 * part, Some(3))] {
+            let file = SourceFile::new("m.bin".parse().unwrap(), "m.bin".into(), size);
+            for md5 in [true, false] {
+                let entry = stand_in(&file, md5);
+                let parts = entry.parts.as_ref().map(|parts| (parts.size, parts.blake3.len()));
+                assert_eq!(parts, count.map(|count| (part, count)), "{size}");
+                assert_eq!((entry.size, entry.md5.is_some()), (size, md5));
+            }
+        }
+    }
+}

@@ -127,10 +127,7 @@ impl S3Client {
         on_bytes: &(impl Fn(u64) + Sync),
     ) -> Result<Digests> {
         let digests = if object.size == 0 {
-            let found = self.get_object_metadata(&object.bucket, &object.key).await?.size;
-            if found > 0 {
-                return Err(Error::wrong_size(&object.key, 0, found));
-            }
+            self.check_empty(&object.bucket, &object.key).await?;
             vec![PartDigest::of(0, &[])]
         } else {
             self.fetch_ranges(object, sink, on_bytes).await?
@@ -220,13 +217,11 @@ impl S3Client {
         let object = Arc::new(Object { bucket: bucket.clone(), key: key.to_owned(), size, etag: None, expected: None });
         let etag = Arc::new(OnceLock::new());
         let mut md5 = Md5Stream::default();
-        let mut found = 0;
         // Range by range, so that a body that breaks off costs one range and not the whole object.
         for (offset, len) in parts(size) {
             let (client, object, etag) = (self.clone(), Arc::clone(&object), Arc::clone(&etag));
             let range = Range { client, object, etag, offset, len, expected: None, with_crc64: false };
             let body = range.bytes().await?;
-            found += body.len() as u64;
             md5 = blocking(move || {
                 md5.update(&body);
                 Ok(md5)
@@ -235,11 +230,62 @@ impl S3Client {
             on_bytes(len);
         }
         if size == 0 {
-            found = self.get_object_metadata(bucket, key).await?.size;
-        }
-        if found != size {
-            return Err(Error::wrong_size(key, size, found));
+            self.check_empty(bucket, key).await?;
         }
         Ok(md5.finish())
+    }
+
+    /// Makes sure that an object of which there is no byte to ask for is still empty: each range tells the size of the
+    /// whole.
+    async fn check_empty(&self, bucket: &BucketName, key: &str) -> Result<()> {
+        match self.get_object_metadata(bucket, key).await?.size {
+            0 => Ok(()),
+            found => Err(Error::wrong_size(key, 0, found)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::digest::Subtree;
+
+    const MIB: u64 = 1024 * 1024;
+
+    fn subtrees(count: u8) -> Vec<Subtree> {
+        (1..=count).map(|n| Subtree::from_bytes([n; 32])).collect()
+    }
+
+    #[test]
+    fn a_part_is_expected_where_it_was_published() {
+        let blake3 = Blake3::of(b"");
+        let published = Expected { blake3, parts: Some(Parts { size: MIB, blake3: subtrees(3) }) };
+        assert_eq!(published.cut(2 * MIB + 5), MIB);
+        assert_eq!(
+            published.all_parts(2 * MIB + 5),
+            subtrees(3).into_iter().map(PartExpected::Inner).collect::<Vec<_>>()
+        );
+        assert_eq!(published.all_parts(2 * MIB).len(), 2);
+        assert_eq!(published.all_parts(9 * MIB).len(), 3, "no more than were published");
+    }
+
+    #[test]
+    fn without_published_parts_a_file_of_one_part_is_expected_whole() {
+        let whole = Expected { blake3: Blake3::of(b""), parts: None };
+        assert_eq!(whole.cut(20 * MIB), 8 * MIB);
+        for size in [0, 1, 8 * MIB] {
+            assert_eq!(whole.all_parts(size), [PartExpected::Whole(whole.blake3)], "{size}");
+        }
+        assert_eq!(whole.all_parts(8 * MIB + 1), [], "of several parts nothing is known");
+    }
+
+    #[test]
+    fn only_an_etag_that_says_something_is_required() {
+        let first = |etag: Option<&str>| {
+            let (bucket, etag) = ("models".parse().unwrap(), etag.map(str::to_owned));
+            let object = Object { bucket, key: "k".to_owned(), size: 1, etag, expected: None };
+            object.first_etag().get().cloned()
+        };
+        assert_eq!([Some("e"), Some(""), None].map(first), [Some("e".to_owned()), None, None]);
     }
 }

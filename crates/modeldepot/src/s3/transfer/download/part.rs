@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::Object;
 use super::range::Range;
 use crate::error::{Error, Mismatch, Result};
-use crate::model::digest::{PartDigest, PartExpected, PartHasher};
+use crate::model::digest::{Md5, PartDigest, PartExpected, PartHasher};
 use crate::s3::client::S3Client;
 use crate::s3::retry::Retry;
 use crate::task::blocking;
@@ -70,10 +70,6 @@ impl Pieces {
         self.object.size
     }
 
-    pub(in crate::s3) fn key(&self) -> &str {
-        &self.object.key
-    }
-
     /// Returns what the part must be, if that is known of parts.
     pub(in crate::s3) fn expected(&self, index: u64) -> Option<PartExpected> {
         usize::try_from(index).ok().and_then(|index| self.object.part(index))
@@ -109,6 +105,10 @@ impl Pieces {
             },
         };
         Error::Damaged { path, mismatch }
+    }
+
+    pub(in crate::s3) fn wrong_md5(&self, expected: Md5, found: Md5) -> Error {
+        Error::wrong_digest(&self.object.key, "MD5", expected.to_string(), found.to_string())
     }
 }
 

@@ -135,3 +135,6 @@ pub(in crate::s3) fn digest_part(file: &File, offset: u64, len: u64, piece: &mut
     }
     Ok(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use futures_util::stream::{self, Stream};
 use super::ends::Ends;
 use super::part::Pieces;
 use super::range::{Arrived, Range};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::digest::{Md5, Md5Stream, PartExpected, PartHasher};
 use crate::s3::retry::Retry;
 
@@ -102,9 +102,7 @@ impl Passing {
             }
         }
         match self.md5.take_if(|_| self.at == self.end).map(|(hasher, expected)| (hasher.finish(), expected)) {
-            Some((found, expected)) if found != expected => {
-                Err(Error::wrong_digest(self.pieces.key(), "MD5", expected.to_string(), found.to_string()))
-            }
+            Some((found, expected)) if found != expected => Err(self.pieces.wrong_md5(expected, found)),
             _ => Ok(()),
         }
     }
@@ -116,7 +114,7 @@ impl Passing {
             let range = self.pieces.range(came, self.end - came);
             let error = match self.frame(&range).await {
                 Ok(bytes) => {
-                    self.retry.moved(bytes.len() as u64, self.end - came - bytes.len() as u64);
+                    self.retry.moved(bytes.len() as u64, range.left(bytes.len() as u64));
                     return Ok(bytes);
                 }
                 Err(error) => error,

@@ -122,11 +122,10 @@ impl Target {
         let (mut copied, mut failed) = (Vec::new(), None);
         while let Some(done) = copying.join_next().await {
             match joined(done) {
-                Ok((part, len)) if failed.is_none() => {
+                Ok((part, len)) => {
                     on_bytes(len);
                     copied.push(part);
                 }
-                Ok(_) => {}
                 Err(failure) => {
                     // Those that are under way are waited for. A part that arrives after its upload was aborted would
                     // bring the upload back on some servers, versitygw among them.
@@ -234,5 +233,42 @@ mod tests {
         assert_eq!(earlier.at(3, 21 * MIB), None, "the last part is longer now");
         assert_eq!(earlier.at(4, 40 * MIB), None);
         assert_eq!(earlier.at(1, 100_000 * MIB), None, "so large a file has other parts");
+    }
+
+    /// A file whose parts begin with these bytes; of a byte 0 there is nothing in a part.
+    fn file(firsts: &[u8], size: u64) -> File {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(size).unwrap();
+        for (index, first) in firsts.iter().enumerate() {
+            crate::fs::write_at(&file, &[*first], index as u64 * 8 * MIB).unwrap();
+        }
+        file
+    }
+
+    /// Checksums of the whole are given up for copies, so there must be something to copy.
+    #[test]
+    fn a_file_is_like_another_if_any_part_at_the_same_place_is() {
+        let size = 16 * MIB + 5;
+        let earlier = file(&[1, 2, 3], size);
+        let part = |(offset, len)| digest_part(&earlier, offset, len, &mut vec![0; PIECE]).unwrap().subtree().unwrap();
+        let parts = crate::s3::transfer::limits::parts(size).map(part).collect();
+        let earlier = BaseObject { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size, hashed: true };
+        for same in [[1, 0, 0], [0, 2, 0], [0, 0, 3]] {
+            assert!(earlier.is_like(&file(&same, size), size), "{same:?}");
+        }
+        assert!(!earlier.is_like(&file(&[3, 1, 2], size), size), "all of it is elsewhere");
+        assert!(!earlier.is_like(&file(&[0, 0, 3], 8 * MIB), 8 * MIB));
+    }
+
+    #[test]
+    fn every_earlier_file_that_has_something_at_a_place_is_asked() {
+        let with = |parts: &[&str]| {
+            let parts: Vec<Subtree> = parts.iter().map(|n| n.repeat(32).parse().unwrap()).collect();
+            let size = parts.len() as u64 * 8 * MIB;
+            Arc::new(BaseObject { key: "k".into(), etag: "e".into(), part: 8 * MIB, parts, size, hashed: false })
+        };
+        let earlier = [with(&["01"]), with(&["02", "03"]), with(&["04", "05"])];
+        let found = |number| at(&earlier, number, 16 * MIB).into_iter().map(|(source, _)| source).collect::<Vec<_>>();
+        assert_eq!([found(1), found(2), found(3)], [vec![0, 1, 2], vec![1, 2], vec![]]);
     }
 }

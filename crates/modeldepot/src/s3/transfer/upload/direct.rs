@@ -148,3 +148,18 @@ impl S3Client {
 fn has(metadata: &BTreeMap<String, String>, mark: &BTreeMap<String, String>) -> bool {
     mark.iter().all(|(name, value)| metadata.iter().any(|(its, text)| its.eq_ignore_ascii_case(name) && text == value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_a_mark_if_it_has_every_entry_of_it() {
+        let of = |entries: &[(&str, &str)]| entries.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mark: BTreeMap<String, String> = of(&[("modeldepot", "id"), ("Other", "x")]);
+        assert!(has(&of(&[("Modeldepot", "id"), ("other", "x"), ("more", "y")]), &mark));
+        for found in [&[("modeldepot", "id")][..], &[("modeldepot", "x"), ("other", "id")], &[]] {
+            assert!(!has(&of(found), &mark), "{found:?}");
+        }
+    }
+}

@@ -244,7 +244,14 @@ impl Pending {
 
     async fn finish(&mut self, client: &S3Client, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Sent, Failure> {
         match self.parts.take() {
-            Some(parts) => self.upload.complete(client, parts).await,
+            Some(parts) => {
+                let id = parts.id.clone();
+                let done = self.upload.complete(client, parts).await;
+                if let Err(failure) = &done {
+                    self.upload.give_up(client, &id, failure).await;
+                }
+                done
+            }
             None => {
                 let sent = self.upload.send_whole(client).await?;
                 self.report(sent.digests.size, on_bytes);
@@ -421,18 +428,15 @@ impl Upload {
                 }
             }
             if self.options.if_absent && matches!(status(&error), Some(409 | 412)) {
-                let settled = self.settle(client, &digests).await;
-                // Whatever is there, these parts are not needed.
+                let etag = self.settle(client, &digests).await?;
+                // The same object is there, so these parts are not needed.
                 let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
-                break settled?;
+                break etag;
             }
             let failure = self.refused(client, checksum, error);
             match failure {
                 Failure::Final(error) if error.may_pass() => retry.again(error).await?,
-                Failure::Final(error) | Failure::Checksums(error) if copied > 0 => {
-                    let _ = client.abort_multipart_upload(&self.bucket, &self.key, &id).await;
-                    return Err(Failure::Copies(error));
-                }
+                Failure::Final(error) | Failure::Checksums(error) if copied > 0 => return Err(Failure::Copies(error)),
                 failure => return Err(failure),
             }
         };

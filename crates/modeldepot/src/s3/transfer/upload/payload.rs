@@ -124,3 +124,78 @@ impl Origin {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn bytes(len: usize) -> Vec<u8> {
+        let mut random = fastrand::Rng::with_seed(7);
+        (0..len).map(|_| random.u8(..)).collect()
+    }
+
+    fn payload(units: &[&[u8]]) -> Payload {
+        Payload::new(units.iter().map(|unit| Bytes::copy_from_slice(unit)).collect())
+    }
+
+    #[test]
+    fn the_digests_of_units_are_those_of_the_bytes() {
+        let content = bytes(300_000);
+        let (first, second) = content.split_at(PIECE + 5);
+        let units = payload(&[first, second]);
+        assert_eq!(units.len(), 300_000);
+        assert_eq!(units.md5(), Md5::of(&content));
+        let (found, expected) = (units.digest(MIB as u64), PartDigest::of(MIB as u64, &content));
+        assert_eq!((found.subtree(), found.crc64()), (expected.subtree(), expected.crc64()));
+    }
+
+    /// What it says of its length is what the request declares, and what comes is as long.
+    #[tokio::test]
+    async fn a_body_is_as_long_as_it_says_at_every_moment() {
+        let content = bytes(300_000);
+        let (first, second) = content.split_at(PIECE + 5);
+        let concurrency = Concurrency::new(1, 1, 1);
+        let units = VecDeque::from(payload(&[first, second]).0);
+        let mut body = Units { units, left: 300_000, concurrency: Arc::clone(&concurrency) };
+        let (mut sent, mut context) = (Vec::new(), Context::from_waker(std::task::Waker::noop()));
+        loop {
+            let ends = body.is_end_stream();
+            assert_eq!(body.size_hint().exact(), Some(300_000 - sent.len() as u64));
+            let Poll::Ready(next) = Pin::new(&mut body).poll_frame(&mut context) else { panic!("it is all here") };
+            let Some(Ok(frame)) = next else {
+                assert!(ends);
+                break;
+            };
+            assert!(!ends, "after {}", sent.len());
+            let frame = frame.into_data().unwrap();
+            assert!(frame.len() <= PIECE);
+            sent.extend_from_slice(&frame);
+        }
+        assert!(sent == content);
+        let body = payload(&[first, second]).into_body(&concurrency);
+        assert!(body.collect().await.unwrap().to_vec() == content);
+    }
+
+    fn origin(content: &[u8]) -> Arc<Origin> {
+        let file = tempfile::tempfile().unwrap();
+        crate::fs::write_at(&file, content, 0).unwrap();
+        Arc::new(Origin { path: "model.bin".into(), file })
+    }
+
+    #[tokio::test]
+    async fn a_part_is_read_again_only_if_it_is_what_it_was() {
+        let (pool, content) = (Pool::new(), bytes(7 * MIB));
+        let part = &content[4 * MIB..][..2 * MIB + 7];
+        let was = PartDigest::of(4 * MIB as u64, part);
+        let again = async |content: &[u8]| origin(content).again(&pool, 4 * MIB as u64, &was).await;
+        assert!(again(&content).await.unwrap().0.concat() == part);
+        let mut changed = content.clone();
+        changed[6 * MIB + 6] ^= 1;
+        for content in [&changed[..], &content[..6 * MIB], &[]] {
+            let error = again(content).await.unwrap_err();
+            assert!(error.to_string().contains("changed"), "{error}");
+        }
+    }
+}

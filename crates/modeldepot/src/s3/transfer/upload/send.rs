@@ -71,17 +71,27 @@ impl Upload {
         let target = Target { client: client.clone(), bucket, key, id, checksum, origin: source.origin.clone() };
         let sent = self.send_all(&target, there, source, on_bytes).await;
         if let Err(failure) = &sent {
-            let may_go_on = matches!(failure, Failure::Final(error) if error.may_pass());
-            if !((self.options.resume || self.options.keep_parts) && may_go_on) {
-                // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
-                let _ = client.abort_multipart_upload(&self.bucket, &self.key, &target.id).await;
-            }
+            self.give_up(client, &target.id, failure).await;
         }
         // A part cannot always be sent again with other bytes: `rclone serve s3` has passed it on already.
         sent.map_err(|failure| match failure {
             Failure::Final(error) if resumed && matches!(error.mark(), Mark::Refused(_)) => Failure::Obstacle(error),
             failure => failure,
         })
+    }
+
+    /// Aborts an upload that failed, unless it is to be resumed.
+    pub(in crate::s3) async fn give_up(&self, client: &S3Client, id: &str, failure: &Failure) {
+        if !self.keeps_parts(failure) {
+            // The parts would be paid for and seen by nobody. If this fails too, the first failure says more.
+            let _ = client.abort_multipart_upload(&self.bucket, &self.key, id).await;
+        }
+    }
+
+    /// Returns true when a later upload may go on with the parts of this one.
+    fn keeps_parts(&self, failure: &Failure) -> bool {
+        let may_pass = matches!(failure, Failure::Final(error) if error.may_pass());
+        may_pass && (self.options.resume || self.options.keep_parts)
     }
 
     async fn send_all(
@@ -138,5 +148,30 @@ impl Upload {
         let digests = merge(&digests.into_values().collect::<Vec<_>>(), md5);
         let copied = copies.values().map(|copy| copy.len).sum();
         Ok(SentParts { id: to.id.clone(), checksum: to.checksum, parts: completed, digests, kept, copied })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::s3::client::UploadOptions;
+
+    #[test]
+    fn parts_are_kept_where_the_same_upload_may_succeed_later_and_somebody_resumes_it() {
+        let kept = |options: UploadOptions, failure: Failure| {
+            let (bucket, key) = ("models".parse().unwrap(), "k".to_owned());
+            let (path, earlier) = ("f".into(), Vec::new());
+            let upload = Upload { path, size: 1, stamp: None, bucket, key, options, earlier, record: None };
+            upload.keeps_parts(&failure)
+        };
+        let busy = || Error::unavailable("store `k`", "http://host", "busy");
+        let exists = || Error::object_exists(&"models".parse().unwrap(), "k");
+        for options in [UploadOptions::default().resume(true), UploadOptions::default().keep_parts(true)] {
+            assert!(kept(options.clone(), Failure::Final(busy())));
+            assert!(!kept(options.clone(), Failure::Final(exists())), "it will not pass");
+            assert!(!kept(options, Failure::Checksums(busy())), "it begins anew, with others");
+        }
+        assert!(!kept(UploadOptions::default(), Failure::Final(busy())), "nobody would resume it");
     }
 }

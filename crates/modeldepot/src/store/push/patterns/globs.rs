@@ -10,6 +10,7 @@ use super::git::as_in_git;
 use super::{FILE, Malformed, Said};
 use crate::error::{Result, SourceError};
 use crate::store::push::left_out::by_name;
+use crate::store::push::links::absent;
 
 /// A larger pattern file is refused.
 const LARGEST: u64 = 1 << 20;
@@ -116,9 +117,10 @@ pub(in crate::store) fn read(
     let path = folder.join(FILE);
     let refused = |reason: String| SourceError::IgnoreFile { path: path.clone(), reason };
     let unreadable = |source| SourceError::Unreadable { path: path.clone(), source };
-    match std::fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
+    match std::fs::metadata(&path).map_err(|error| absent(&path, error)) {
+        Err(SourceError::Missing { .. }) => return Ok(None),
+        // A link that leads nowhere counts: to ignore it would publish what its patterns leave out.
+        Err(error) => return Err(error),
         Ok(found) if !found.is_file() => return Err(refused("it is not a regular file".to_owned())),
         Ok(found) if found.len() > LARGEST => return Err(refused(format!("it has more than {LARGEST} bytes"))),
         Ok(_) => {}

@@ -1,4 +1,4 @@
-//! Patterns in a library that was built without the feature `globs`: there may be none.
+//! Patterns in a library that was built without the feature `globs`: there may be none. Tests of any build include them.
 
 use std::path::Path;
 
@@ -45,40 +45,37 @@ pub(in crate::store) fn read(
 
 #[cfg(test)]
 mod tests {
-    use crate::error::{Error, SourceError};
-    use crate::store::push::scan::Scan;
-    use crate::store::push::source::Source;
-
-    fn refused(scan: &Scan) -> String {
-        match Source::scan(scan) {
-            Err(Error::Source(error @ SourceError::WithoutGlobs { .. })) => error.to_string(),
-            other => panic!("{other:?}"),
-        }
-    }
+    use super::*;
 
     #[test]
     fn patterns_are_refused_and_not_ignored() {
-        let folder = tempfile::tempdir().unwrap();
-        let model = folder.path().join("model");
-        std::fs::create_dir_all(model.join("deep/er")).unwrap();
-        std::fs::write(model.join("model.bin"), "m").unwrap();
-        std::fs::write(model.join("deep/er/secrets.txt"), "s").unwrap();
-        assert_eq!(Source::scan(&Scan::new(&model)).unwrap().files().len(), 2);
+        let mut told = Vec::new();
+        let error = Given::new(&["*.txt".to_owned()], &mut told).err().unwrap();
+        assert_eq!(error.to_string(), "cannot apply `*.txt`: this build of modeldepot has no patterns");
+        let mut given = Given::new(&[], &mut told).unwrap();
+        assert_eq!(decide(&mut given, &[], Path::new("a.txt"), false), None);
+        assert_eq!((given.unmatched().len(), told.len()), (0, 0));
 
-        for path in [&model, &model.join("model.bin")] {
-            let said = refused(&Scan::new(path).exclude(["*.txt"]));
-            assert_eq!(said, "cannot apply `*.txt`: this build of modeldepot has no patterns");
-        }
-        let file = model.join("deep/er/.modeldepotignore");
+        let folder = tempfile::tempdir().unwrap();
+        let mut found = || read(folder.path(), Path::new(""), &mut told);
+        assert!(found().unwrap().is_none());
+        let file = folder.path().join(".modeldepotignore");
         std::fs::write(&file, "").unwrap();
-        assert!(refused(&Scan::new(&model)).contains("deep/er/.modeldepotignore`"));
-        // A file that is named needs no patterns.
-        assert_eq!(Source::scan(&Scan::new(model.join("model.bin"))).unwrap().files().len(), 1);
+        let refused = |found: Result<Option<FolderPatterns>, SourceError>| match found {
+            Err(SourceError::WithoutGlobs { patterns }) => assert_eq!(patterns, file.display().to_string()),
+            other => panic!("{:?}", other.err()),
+        };
+        refused(found());
         #[cfg(unix)]
         {
             std::fs::remove_file(&file).unwrap();
             std::os::unix::fs::symlink("nowhere", &file).unwrap();
-            refused(&Scan::new(&model));
+            refused(found());
+            std::fs::remove_file(&file).unwrap();
+            std::fs::write(&file, "").unwrap();
+            // A folder that cannot be looked into may have patterns.
+            let unreadable = read(&file, Path::new(""), &mut Vec::new());
+            assert!(matches!(unreadable, Err(SourceError::Unreadable { .. })));
         }
     }
 }

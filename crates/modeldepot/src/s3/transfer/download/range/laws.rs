@@ -10,6 +10,7 @@ use http_body::Frame;
 use proptest::prelude::*;
 
 use super::*;
+use crate::settings::Settings;
 
 /// A body of known frames.
 struct Frames(VecDeque<Bytes>);
@@ -99,4 +100,33 @@ proptest! {
             prop_assert!(text.contains(&first.to_string()));
         }
     }
+}
+
+#[test]
+fn ranges_are_read_as_servers_spell_them() {
+    assert_eq!(ranged("bytes 0-99/1234"), Some((0, Some(1234))));
+    assert_eq!(ranged("bytes 8-9/*"), Some((8, None)));
+    for none in ["", "bytes */1234", "items 0-9/10", "bytes 0/10"] {
+        assert_eq!(ranged(none), None, "{none}");
+    }
+}
+
+#[test]
+fn no_more_than_a_batch_waits_in_memory() {
+    let mut batch = Batch::default();
+    let mut add = |kib: usize| batch.add(vec![0; kib * 1024].into()).map(|frames| frames.len());
+    assert_eq!([100, 100, 56, 255, 1, 300, 1].map(&mut add), [None, None, Some(3), None, Some(2), Some(1), None]);
+}
+
+/// What a manifest claims reserves nothing, and is not asked for.
+#[tokio::test]
+async fn a_part_that_does_not_fit_into_memory_is_an_error() {
+    let settings = Settings::from_variables(|name| (name == "S3_ENDPOINT").then(|| "http://127.0.0.1:9".into()));
+    let client = S3Client::connect(&settings.unwrap()).await.unwrap();
+    let (bucket, len) = ("models".parse().unwrap(), LARGEST + 1);
+    let object = Arc::new(Object { bucket, key: "k".into(), size: len, etag: None, expected: None });
+    let range = Range { client, object, etag: Arc::default(), offset: 0, len, expected: None, with_crc64: false };
+    let error = range.bytes().await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "a part of 1073741825 bytes does not fit into memory");
 }
