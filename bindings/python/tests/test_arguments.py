@@ -75,7 +75,7 @@ SWAPPED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda s: s.download_model("leaf", "./folder"), '`local_dir="./folder"`'),
     (lambda s: type(s)(limit_rate=20), "`limit_rate=20_000_000`"),
     (lambda s: type(s)(access_key="a"), "`secret_key`"),
-    (lambda s: type(s)(endpoint="http://localhost:9000/models"), '`bucket="models"`'),
+    (lambda s: type(s)(endpoint=f"{s.endpoint}/{s.bucket}"), '`bucket="models-'),
 ]
 
 
