@@ -78,7 +78,7 @@ const OPTIONS: &[Row] = &[
     (
         &["pull"],
         &["--file", "--files", "--include", "--exclude", "--only"],
-        "a pull fetches the whole version; `modeldepot url {model} --file PATH` prints a link to one file",
+        "a pull fetches the whole version; `modeldepot url {model}` prints a link to one file",
     ),
     (
         &["push"],
@@ -127,7 +127,7 @@ const OPTIONS: &[Row] = &[
     (
         &["up", "serve"],
         &["--daemon", "--detach", "--background", "-d", "-D"],
-        "it runs in the foreground: add `&` to run it in the background; `--data DIR` of `up` chooses the folder",
+        "it runs in the foreground: add `&` to run it in the background",
     ),
     (&["doctor"], &["--fix"], "`modeldepot doctor` only diagnoses, and says what to change"),
     (

@@ -142,6 +142,7 @@ fn names_that_cannot_be() {
     insta::assert_snapshot!(env.run(["push", "plant classifier", "m.bin"]), @r"
     ------- stderr -------
     error: `plant classifier` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit
+    hint: did you mean `plant_classifier`?
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["push", "../m", "m.bin"]), @r"
