@@ -345,8 +345,8 @@ pub(crate) fn value(typed: &Typed, arg: &str, value: &str) -> Option<String> {
         ));
     }
     if value.contains('/') || Path::new(value).exists() {
-        let model = second.filter(|text| text.parse::<Selector>().is_ok());
-        match (verb, model) {
+        let is_name = |text: &&str| text.parse::<Selector>().is_ok() && !is_like_a_file(text);
+        match (verb, second.filter(is_name)) {
             ("push" | "pull", Some(model)) => {
                 return Some(format!("the model comes first: `modeldepot {verb} {model} {value}`"));
             }

@@ -26,12 +26,16 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
     let config = configured(args.listen, globals, cx.settings.clone(), args.service, tls)?;
     let (login, people, tls) = (config.login.clone(), who(&config), config.connections.tls.clone());
     let client = cx.storage().await?.client().clone();
-    tokio::select! {
+    let trouble = tokio::select! {
         biased;
         signal = signals.next() => return Err(signal.into()),
-        checked = is_s3(&client, &cx.settings.buckets.models, cx) => checked?,
-    }
+        checked = is_s3(&client, &cx.settings.buckets.models) => checked?,
+    };
     let server = Server::start(config).await?;
+    if let Some(error) = trouble {
+        let error = clean(&error.to_string()).into_owned();
+        cx.ui.warning(format_args!("{} {error}; starting anyway", styled(WARN, "warning:")));
+    }
     let endpoint = client.endpoint().to_owned();
     let url = beside(&server.url(), &endpoint, tls.as_ref());
     if cx.ui.json {
@@ -65,18 +69,13 @@ pub(crate) async fn run(args: ServeArgs, globals: &Globals, cx: &Context<'_>) ->
 }
 
 /// Fails if the endpoint answers, but not as S3. An endpoint that is not reachable yet may be starting, and missing
-/// permissions are shown by the console.
-async fn is_s3(client: &S3Client, models: &BucketName, cx: &Context<'_>) -> Result<(), Error> {
-    let trouble = match client.ask(models).await {
-        Err(error @ (modeldepot::Error::NotS3 { .. } | modeldepot::Error::Tls { .. })) => return Err(error.into()),
-        Err(error) => Some(error),
-        Ok(answer) => answer.refusal,
-    };
-    if let Some(error) = trouble {
-        let error = clean(&error.to_string()).into_owned();
-        cx.ui.warning(format_args!("{} {error}; starting anyway", styled(WARN, "warning:")));
+/// permissions are shown by the console: these are returned, for a warning.
+async fn is_s3(client: &S3Client, models: &BucketName) -> Result<Option<modeldepot::Error>, Error> {
+    match client.ask(models).await {
+        Err(error @ (modeldepot::Error::NotS3 { .. } | modeldepot::Error::Tls { .. })) => Err(error.into()),
+        Err(error) => Ok(Some(error)),
+        Ok(answer) => Ok(answer.refusal),
     }
-    Ok(())
 }
 
 /// Default limit of requests per second and client, beyond loopback.

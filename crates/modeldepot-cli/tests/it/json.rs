@@ -42,7 +42,7 @@ fn errors() {
     "#);
     insta::assert_snapshot!(env.run(["pull", "no good", "--json"]), @r#"
     ------- stderr -------
-    {"error":{"kind":"invalid","message":"`no good` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit","causes":[],"hint":null,"exit":2}}
+    {"error":{"kind":"invalid","message":"`no good` is not a valid model name: use 1 to 128 letters, digits, `.`, `_` and `-`, the first one a letter or digit","causes":[],"hint":"did you mean `no_good`?","exit":2}}
     [exit status: 2]
     "#);
     insta::assert_snapshot!(env.run(["models", "--json", "--ca-bundle", "nope.pem"]), @r#"

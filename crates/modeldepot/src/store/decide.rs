@@ -224,6 +224,12 @@ pub(crate) fn read_back(standing: Option<Standing>, named: bool) -> ReadBack {
     }
 }
 
+/// Decides whether a manifest of which nothing was stored is sent again, because the server was unavailable and there is
+/// patience left. Without create-if-absent never: another push may have published meanwhile, and would be overwritten.
+pub(crate) fn creates_again(conditions: bool, unavailable: bool, patience: bool) -> bool {
+    conditions && unavailable && patience
+}
+
 /// What a push checks after writing its manifest, before it reports success.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Check {

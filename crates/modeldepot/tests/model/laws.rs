@@ -85,6 +85,15 @@ fn patience_ends() {
     }
 }
 
+/// A second manifest could overwrite one that another push wrote after the first was refused.
+#[test]
+fn a_manifest_is_sent_again_only_where_it_overwrites_nothing() {
+    for (unavailable, patience) in EITHER.into_iter().flat_map(|u| EITHER.map(|p| (u, p))) {
+        assert!(!decide::creates_again(false, unavailable, patience));
+        assert_eq!(decide::creates_again(true, unavailable, patience), unavailable && patience);
+    }
+}
+
 #[test]
 fn a_lease_stays_only_for_what_may_still_arrive() {
     for (conditions, succeeded) in EITHER.into_iter().flat_map(|c| EITHER.map(|s| (c, s))) {

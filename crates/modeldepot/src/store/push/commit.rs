@@ -334,7 +334,11 @@ impl Job<'_> {
                 (ReadBack::Already | ReadBack::Taken, ..) => return Err(self.taken()),
                 // Nothing was stored. Sending again is safe: the manifest is read back, and names its push.
                 (ReadBack::Nothing, _, Some(error))
-                    if *error.mark() == Mark::Unavailable && self.conditions && attempt < CREATES =>
+                    if decide::creates_again(
+                        self.conditions,
+                        *error.mark() == Mark::Unavailable,
+                        attempt < CREATES,
+                    ) =>
                 {
                     tokio::time::sleep(storage.times.before_creating_again(attempt)).await;
                     attempt += 1;

@@ -181,19 +181,6 @@ async fn a_manifest_that_a_busy_server_does_not_take_is_sent_again_for_a_while()
     }
 }
 
-/// Without create-if-absent, another push may have written since.
-#[tokio::test]
-async fn a_manifest_is_not_sent_again_where_it_may_replace_anothers() {
-    let (server, result) = pushed(false, |asked, _| match asked == WRITE {
-        // An answer without an ETag says nothing.
-        true => Act::Refuse(200, "Strange"),
-        false => Act::Serve,
-    })
-    .await;
-    assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(server.bucket().count(WRITE), 1);
-}
-
 /// A refusal is final. It is not looked at, nor repeated.
 #[tokio::test]
 async fn a_manifest_that_is_refused_is_not_sent_again() {
