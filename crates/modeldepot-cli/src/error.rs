@@ -93,7 +93,7 @@ fn named(error: &SettingsError, origin: &Origin) -> String {
             match error {
                 // An argument of the Python package: the command has no flags for keys.
                 SettingsError::HalfAKey { missing, .. } => {
-                    text.replace(&format!("`{missing}`"), &format!("`{}`", crate::hint::key_argument(missing)))
+                    text.replace(&format!("`{missing}`"), &format!("`{}`", crate::origin::key_argument(missing)))
                 }
                 _ => text,
             }

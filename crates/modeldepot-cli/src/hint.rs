@@ -10,7 +10,7 @@ use modeldepot_server::{Error as Service, TokensError};
 
 use crate::advice::said;
 use crate::error::Error;
-use crate::origin::Origin;
+use crate::origin::{Origin, key_argument};
 use modeldepot::units::size;
 
 /// Returns the hint for an error, if there is one worth a line.
@@ -95,11 +95,6 @@ fn setting(error: &SettingsError, origin: &Origin) -> Option<String> {
         }
         (None, origin) => found(origin),
     }
-}
-
-/// Returns Python's argument for half of a key.
-pub(crate) fn key_argument(variable: &str) -> &'static str {
-    if variable.contains("SECRET") { "secret_key" } else { "access_key" }
 }
 
 /// Names the origin of a value unless it was a flag.

@@ -36,3 +36,8 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+/// Returns Python's argument for half of a key.
+pub(crate) fn key_argument(variable: &str) -> &'static str {
+    if variable.contains("SECRET") { "secret_key" } else { "access_key" }
+}

@@ -332,7 +332,7 @@ fn nobody_else_is_let_in_without_a_token() {
     warning: tokens and models are sent unencrypted to 192.0.2.1:9001: serve HTTPS with `--tls-cert` and `--tls-key`, or set `--public-url https://…` behind a proxy that does
     error: cannot listen on `192.0.2.1:9001`
     caused by: Cannot assign requested address (os error 99)
-    hint: choose an address of this machine
+    hint: choose an address of this machine with --listen
     [exit status: 2]
     ");
     insta::assert_snapshot!(env.run(["serve", "--public-url", "models.example"]), @r"
