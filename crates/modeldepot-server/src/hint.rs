@@ -18,9 +18,6 @@ pub(crate) fn page_hint(error: &Error) -> Option<String> {
             Some(NearestVersion::Latest(version)) => format!("the latest version is `{model}@{version}`"),
             None => format!("choose one from the list of versions of `{model}`"),
         }),
-        Advice::AvoidDamaged { .. } => {
-            Some("use another version; its publisher can publish it again under a new one".to_owned())
-        }
         Advice::DeleteVersion { model, version, prefix: None } => {
             Some(format!("delete the whole version on the page of `{model}@{version}`"))
         }
@@ -70,9 +67,10 @@ fn said(advice: &Advice) -> Option<String> {
         Advice::RestoreManifest { model, version } => {
             format!("push the same files as `{model}@{version}` again; the files that are already stored are kept")
         }
-        Advice::AvoidDamaged { model: Some(model) } => format!(
-            "use another version (`GET /api/v1/models/{model}/versions` lists them); its publisher can publish it again under a new one"
-        ),
+        // The console shows it too.
+        Advice::AvoidDamaged { model: Some(_) } => {
+            "use another version; its publisher can publish it again under a new one".to_owned()
+        }
         Advice::AvoidDamaged { model: None } => {
             "do not use this version; publish the model again under a new one".to_owned()
         }

@@ -130,3 +130,14 @@ async fn an_empty_file_is_what_was_published_if_it_is_empty() {
     assert!(client.holds(&file(b""), 0, &expected).await.unwrap());
     assert!(!client.holds(&file(b"x"), 0, &expected).await.unwrap());
 }
+
+#[test]
+fn a_part_is_read_to_its_end_and_no_further() {
+    let content = bytes(OFFSET + 6 * KIB);
+    let source = file(&content);
+    for len in [1, KIB, 3 * KIB, 3 * KIB + 1, 4 * KIB - 1] {
+        let read = digest_part(&source, OFFSET, len, &mut vec![0; KIB as usize]).unwrap();
+        let part = &content[OFFSET as usize..][..len as usize];
+        assert_eq!(read.subtree(), PartDigest::of(OFFSET, part).subtree(), "{len} bytes");
+    }
+}
