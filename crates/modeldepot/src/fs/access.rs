@@ -96,7 +96,7 @@ mod tests {
         }
     }
 
-    /// Whoever may write to a folder that is not sticky may replace its files anyway, and is trusted with them.
+    /// A user who may write to a folder that is not sticky can replace its files anyway, and is trusted with them.
     #[test]
     fn a_file_is_trusted_if_only_those_could_write_it_who_have_the_say_in_its_folder() {
         for (host, writers, sticky) in [US, HOST, ROOT].into_iter().flat_map(|host| {

@@ -50,7 +50,7 @@ async fn a_push_reports_a_later_version() {
     assert_eq!(later("1").await, (true, some("2")));
     assert_eq!(later("2").await, (true, None), "it is the latest itself");
     assert_eq!(later("3").await, (false, None));
-    // What was deleted or never published is no version.
+    // Deleted and unpublished versions do not count.
     b.storage.delete(&"m".parse().unwrap(), &"3".parse().unwrap()).await.unwrap();
     b.put("m/v4/m.bin", b"of a push that died").await;
     assert_eq!(later("1.5").await, (false, some("2")));

@@ -130,7 +130,7 @@ async fn a_manifest_describes_the_model_file_and_not_another() {
     assert!(manifest.files.iter().flatten().all(|file| file.parts.is_none()), "none has several parts");
 }
 
-/// Neither its lease is taken nor anything else sent: whoever may only read can make sure that a version is published.
+/// No lease is taken and nothing is sent: a key that can only read is enough to check that a version is published.
 #[tokio::test]
 async fn a_push_of_what_is_published_only_reads() {
     let folder = tempfile::tempdir().unwrap();

@@ -88,7 +88,7 @@ impl Upload {
         }
     }
 
-    /// Returns true when a later upload may go on with the parts of this one.
+    /// Returns true when a later upload may continue with the parts of this one.
     fn keeps_parts(&self, failure: &Failure) -> bool {
         let may_pass = matches!(failure, Failure::Final(error) if error.may_pass());
         may_pass && (self.options.resume || self.options.keep_parts)
