@@ -184,14 +184,8 @@ impl ModelStorage {
         }
         let id = Uuid::new_v7(moment(begun_at));
         // The caller is a client of a service and should be answered soon.
-        let request = LeaseRequest {
-            id,
-            tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
-            begun: begun_at,
-            resumed: false,
-            patient: false,
-            conditions,
-        };
+        let request =
+            LeaseRequest { id, tool: push.pusher(), begun: begun_at, resumed: false, patient: false, conditions };
         let lease = match self.acquire(model, &version, &request).await? {
             Acquired::Alone(lease) => *lease,
             Acquired::Busy { by, since, rank } => {

@@ -10,7 +10,7 @@ use crate::backend::{Backend, bytes, push};
 const PART: u64 = 8 << 20;
 const SIZE: u64 = 2 * PART + 5;
 
-/// Streams a range of the model file, and returns what came with the error that it ended with.
+/// Streams a range of the model file. Returns the bytes received and the error that ended the stream.
 async fn streamed(b: &Backend, version: &str, range: Range<u64>) -> (Vec<u8>, Option<Error>) {
     let reader = b.storage.open_file(&version.parse().unwrap(), None).await.unwrap();
     let mut stream = Box::pin(reader.stream(range));

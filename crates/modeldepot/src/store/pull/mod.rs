@@ -45,8 +45,8 @@ pub struct Pull {
     /// Whether files are synced to disk before they appear; true by default. Without it, a power failure may leave
     /// files with other bytes than were fetched.
     pub sync: bool,
-    /// Whether to replace files that earlier pulls did not create or that were changed since, and to write under names such as `.git` and `.env`;
-    /// false by default.
+    /// Whether to replace files that earlier pulls did not create or that were changed since, and to write under names
+    /// such as `.git` and `.env`; false by default.
     pub force: bool,
     /// Whether to refuse a version with files published without a digest; false by default.
     pub require_digests: bool,
@@ -115,8 +115,7 @@ impl ModelStorage {
     ///
     /// # Errors
     /// As [`ModelStorage::verify`]; [`Error::InTheWay`] when the folder has files that no earlier pull created, or that
-    /// were changed since;
-    /// [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] when it holds another model, and of kind
+    /// were changed since; [`Error::Other`] of kind [`crate::ErrorKind::Conflict`] when it holds another model, and of kind
     /// [`crate::ErrorKind::Unverified`] for files without a digest, with
     /// [`Pull::require_digests`](field@Pull::require_digests); and [`Error::Io`] when the folder cannot be written.
     pub async fn pull(&self, pull: &Pull, progress: &Progress) -> Result<Fetched> {

@@ -171,7 +171,7 @@ mod tests {
         }
     }
 
-    /// A path of the version, whether an earlier pull put a file there, what is there, and what follows.
+    /// A path of the version: whether an earlier pull put a file there, what was found, and what is planned.
     type Case = (Found, bool, bool, Result<Step, ObstacleKind>);
 
     #[test]

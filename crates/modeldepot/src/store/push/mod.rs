@@ -99,6 +99,11 @@ impl Push {
             copies: true,
         }
     }
+
+    /// Names the pusher, for the lease: the person if known, otherwise the program.
+    pub(super) fn pusher(&self) -> &str {
+        self.published_by.as_ref().map_or(self.tool.as_str(), |by| by.as_str())
+    }
 }
 
 setters!(Push {
@@ -254,15 +259,7 @@ impl ModelStorage {
         }
         // Without conditional writes, a request that is still on its way can do harm when it arrives. A lease under
         // which something was sent is therefore withdrawn only after success; otherwise it stays until it is stale.
-        let request = LeaseRequest {
-            id,
-            // The lease says who pushes: rather a person than a program.
-            tool: push.published_by.as_ref().map_or(push.tool.as_str(), |by| by.as_str()),
-            begun: begun_at,
-            resumed,
-            patient: named,
-            conditions,
-        };
+        let request = LeaseRequest { id, tool: push.pusher(), begun: begun_at, resumed, patient: named, conditions };
         // Meanwhile, once for all attempts, look up what earlier versions have.
         let known = earlier.take();
         let (acquired, found) = tokio::join!(Box::pin(self.acquire(model, &version, &request)), async {
